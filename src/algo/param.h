@@ -29,7 +29,7 @@ typedef enum ParamType {
 
 typedef enum Scale { SCALE_NONE, SCALE_LINEAR, SCALE_LOG } Scale;
 
-enum { PARAM_UNSET_INT = INT64_MIN };
+#define PARAM_UNSET_INT INT64_MIN
 
 typedef struct Param {
     const char *name;
@@ -40,10 +40,14 @@ typedef struct Param {
     bool open_min, open_max;    /* the bound itself is refused */
     bool no_max;                /* only min holds */
     const char *preset;
+    const char *suggest; /* what `clary train` takes for a required one that is not given; or NULL */
     bool optional;
     bool automatic;             /* the word "auto" is allowed: PARAM_UNSET_INT or NaN */
     const char *const *choices; /* NULL-terminated */
-    struct { double low, high; Scale scale; } tune;
+    struct {
+        double low, high;
+        Scale scale;
+    } tune;
     const char *help;
 } Param;
 
@@ -76,10 +80,17 @@ typedef enum ParamStyle { PARAM_STYLE_PLAIN, PARAM_STYLE_XGBOOST } ParamStyle;
 bool params_parse(const Param *params, const ParamText *texts, size_t n, ParamStyle style,
                   Arena *arena, void *ret_struct, Error *err);
 
+/* Whether SageMaker accepts the name for every algorithm, without effect where the table lacks it:
+ * names that begin with '_', "seed", "force_dense", "batch_metrics_publish_interval". */
+bool param_is_ignored(Str name);
+
 /* The row of that name or alias, or NULL. */
 const Param *param_find(const Param *params, Str name);
 
 /* "[0, 1]", "(0, 1]", ">= 1", "true or false", "gbtree, gblinear or dart": for help and docs. */
 Str param_range_text(const Param *param, Arena *arena);
+
+/* The value of a field as a user would write it; "" when unset. */
+Str param_value_text(const Param *param, const void *params, Arena *arena);
 
 #endif
