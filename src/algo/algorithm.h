@@ -101,6 +101,13 @@ typedef struct TrainData {
     int64_t start_round;
 } TrainData;
 
+enum { SUGGESTIONS_MAX = 8 };
+
+typedef struct Suggestion {
+    ParamText text;
+    const char *why; /* "the target has two classes" */
+} Suggestion;
+
 typedef struct Algorithm {
     const char *name;    /* "xgboost", "kmeans": SageMaker's repository name or ours */
     const char *summary;
@@ -118,6 +125,10 @@ typedef struct Algorithm {
     bool categories;             /* takes FEATURE_CATEGORY; others get an error that says to encode */
     bool iterative;              /* reports rounds */
 
+    /* At the shell only: hyperparameters that follow from the data where the user gave none, e.g.
+     * the objective from the target.  `ret` has room for SUGGESTIONS_MAX; returns how many. */
+    int (*suggest)(const Dataset *train, const ParamText *given, size_t n_given, Arena *arena,
+                   Suggestion *ret);
     /* Rules that span several hyperparameters, before any data is read. */
     bool (*check)(const void *params, Error *err);
     bool (*train)(const void *params, TrainData *data, TrainRun *run, Model **ret_model, Error *err);
