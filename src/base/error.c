@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+PRINTF_LIKE(3, 0)
 static void write_text(Error *err, size_t at, const char *format, va_list args)
 {
     if (at >= sizeof err->text) return;

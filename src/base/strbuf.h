@@ -24,7 +24,7 @@ typedef struct StrBuf {
 void strbuf_add(StrBuf *buf, Str s);
 void strbuf_add_char(StrBuf *buf, char c);
 void strbuf_addf(StrBuf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
-void strbuf_addv(StrBuf *buf, const char *format, va_list args);
+void strbuf_addv(StrBuf *buf, const char *format, va_list args) PRINTF_LIKE(2, 0);
 
 /* Room for n more bytes at the returned place; add what was written to `len`.  NULL on overflow. */
 char *strbuf_reserve(StrBuf *buf, size_t n);
