@@ -49,8 +49,15 @@ struct Json {
     };
 };
 
-/* The one value in `text` as a tree in `arena`. */
+/* The one value in `text` as a tree in `arena`.  Texts of numbers and of strings without escapes
+ * are views into `text`. */
 bool json_parse(Str text, Arena *arena, const Json **ret_value, Error *err);
+
+enum {
+    JSON_NON_FINITE = 1, /* NaN, Infinity and -Infinity are numbers: XGBoost's models have them */
+    JSON_PACK = 2,       /* arrays of nothing but numbers become JSON_DOUBLES, 16 elements and up */
+};
+bool json_parse_with(Str text, int flags, Arena *arena, const Json **ret_value, Error *err);
 
 /* Member of an object; NULL when it is not there or `object` is NULL or no object. */
 const Json *json_get(const Json *object, const char *name);
@@ -62,6 +69,9 @@ bool json_need(const Json *object, const char *name, JsonType type, const Json *
 /* Element i of any kind of array of numbers (JSON_ARRAY of JSON_NUMBER, or a packed one), as
  * double; fails when it is no number. */
 bool json_number_at(const Json *array, size_t i, double *ret_value);
+
+/* A JSON_NUMBER that is an integer within int64, exactly; false when it is not. */
+bool json_to_int64(const Json *number, int64_t *ret_value);
 
 /* ---- pull reader ---- */
 
@@ -85,6 +95,7 @@ typedef struct JsonReader {
     int depth;
     uint8_t stack[JSON_DEPTH_MAX]; /* '[' or '{' */
     int state;
+    bool non_finite;  /* set after init: accept NaN, Infinity and -Infinity as numbers */
     bool boolean;
     Str raw;          /* string or name: bytes between the quotes, escapes still in; number: its text */
     bool escaped;     /* raw holds escapes */
@@ -102,7 +113,8 @@ float json_reader_float(const JsonReader *reader);
 bool json_skip(JsonReader *reader);
 bool json_reader_error(const JsonReader *reader, Error *err); /* sets err, returns false */
 
-/* ---- writer: commas and quotes in the right places ---- */
+/* ---- writer: commas and quotes in the right places ----
+ * Texts that are not UTF-8 come out with U+FFFD for each wrong byte. */
 
 typedef struct JsonWriter {
     StrBuf *out;
@@ -110,6 +122,7 @@ typedef struct JsonWriter {
     int indent; /* 0: compact; else blanks a level */
     bool first[JSON_DEPTH_MAX + 1];
     bool after_name;
+    bool non_finite; /* write NaN, Infinity and -Infinity instead of null */
 } JsonWriter;
 
 #define JSON_WRITER(buffer) {.out = (buffer), .first = {true}}
@@ -132,7 +145,9 @@ void json_member_double(JsonWriter *writer, const char *name, double x);
 void json_member_int(JsonWriter *writer, const char *name, int64_t x);
 void json_member_bool(JsonWriter *writer, const char *name, bool x);
 
-/* ---- Universal Binary JSON (draft 12), the form XGBoost writes ---- */
+/* ---- Universal Binary JSON (draft 12), the form XGBoost writes ----
+ * Strongly typed arrays of numbers become packed arrays (int8 and int16 as JSON_INT32S, uint8 as
+ * JSON_BYTES); numbers keep a text only where a double would not hold them. */
 
 bool ubjson_parse(Str bytes, Arena *arena, const Json **ret_value, Error *err);
 
