@@ -114,13 +114,23 @@ static const char *const logit_objectives[] = {"reg:logistic", "binary:logistic"
 static const char *const log_objectives[] = {"count:poisson", "reg:gamma", "reg:tweedie",
                                              "survival:cox", "survival:aft"};
 
-double boost_model_base_margin(const BoostModel *model)
+static double link(Str objective, double base_score)
 {
     /* Files hold a float32; rounding here gives the same margin before saving and after loading. */
-    double base = (double)(float)model->base_score;
+    double base = (double)(float)base_score;
     for (size_t i = 0; i < COUNT(logit_objectives); i++)
-        if (str_is(model->objective, logit_objectives[i])) return -log(1 / base - 1);
+        if (str_is(objective, logit_objectives[i])) return -log(1 / base - 1);
     for (size_t i = 0; i < COUNT(log_objectives); i++)
-        if (str_is(model->objective, log_objectives[i])) return log(base);
+        if (str_is(objective, log_objectives[i])) return log(base);
     return base;
+}
+
+double boost_model_base_margin(const BoostModel *model)
+{
+    return link(model->objective, model->base_score);
+}
+
+double boost_model_group_margin(const BoostModel *model, int32_t group)
+{
+    return link(model->objective, model->base_scores ? model->base_scores[group] : model->base_score);
 }

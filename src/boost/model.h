@@ -16,6 +16,8 @@ typedef struct BoostModel {
     int32_t n_classes;    /* num_class as stored: 0 unless multi:* */
     int32_t n_parallel;   /* num_parallel_tree */
     double base_score;    /* in output space, as XGBoost stores it */
+    double *base_scores;  /* n_groups of them (in the arena) where they differ by output, as
+                             XGBoost 3.1 and later estimate them; else NULL */
 
     Str objective;        /* "binary:logistic" */
     Str *objective_names, *objective_values; /* its parameters as they stand in the file, e.g. */
@@ -49,6 +51,7 @@ void boost_model_set_attribute(BoostModel *model, const char *name, Str value);
 
 /* base_score in margin space: ln, logit or as it is, by the objective's link. */
 double boost_model_base_margin(const BoostModel *model);
+double boost_model_group_margin(const BoostModel *model, int32_t group); /* also with base_scores */
 
 /* ---- files (model_file.c) ---- */
 

@@ -1,0 +1,312 @@
+/* A model made ready for prediction: which columns are looked at, against which thresholds, and
+ * its trees once as packed nodes (for walking) and, where they are low enough, as the lists of
+ * comparisons that predict_slice.c evaluates for 512 rows at a time. */
+
+#include "boost/predict_internal.h"
+
+#include "base/memory.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+static int compare_floats(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+/* Sorted, each value once; -0 and 0 are one threshold, as the comparison sees them. */
+static int32_t sort_unique(float *x, int32_t n)
+{
+    qsort(x, (size_t)n, sizeof *x, compare_floats);
+    int32_t m = 0;
+    for (int32_t i = 0; i < n; i++)
+        if (m == 0 || x[i] > x[m - 1]) x[m++] = x[i];
+    return m;
+}
+
+/* Number of thresholds below `x`; x's own position when it is one. */
+static int32_t position(const float *thresholds, int32_t n, float x)
+{
+    int32_t low = 0, high = n;
+    while (low < high) {
+        int32_t middle = low + (high - low) / 2;
+        if (thresholds[middle] < x)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static int32_t use_column(Predictor *p, int32_t *used_of, int32_t feature, SliceKind kind)
+{
+    if (used_of[feature] < 0) {
+        used_of[feature] = p->n_used;
+        p->used[p->n_used++] = (UsedColumn){.feature = feature, .kind = kind, .sliceable = true};
+    }
+    return used_of[feature];
+}
+
+static bool find_columns(Predictor *p, Error *err)
+{
+    const BoostModel *model = p->model;
+    size_t n_features = (size_t)p->n_features, n_splits = 0;
+    p->used_of_feature = arena_array(&p->arena, int32_t, n_features);
+    p->used_of_category = arena_array(&p->arena, int32_t, n_features);
+    for (size_t f = 0; f < n_features; f++) p->used_of_feature[f] = p->used_of_category[f] = -1;
+    for (int32_t t = 0; t < model->n_trees; t++)
+        for (int32_t i = 0; i < model->trees[t].n_nodes; i++)
+            n_splits += !tree_is_leaf(&model->trees[t], i);
+    p->used = arena_array(&p->arena, UsedColumn, MIN(n_splits, 2 * n_features) + 1);
+
+    for (int32_t t = 0; t < model->n_trees; t++) {
+        const Tree *tree = &model->trees[t];
+        for (int32_t i = 0; i < tree->n_nodes; i++) {
+            if (tree_is_leaf(tree, i)) continue;
+            int32_t feature = tree->feature[i];
+            if (feature < 0 || feature >= p->n_features)
+                return error_set(err, ERROR_INVALID, "tree %d, node %d: feature %d of %d", t, i,
+                                 feature, p->n_features);
+            bool category = tree->categorical[i];
+            if (!category && isnan(tree->threshold[i]))
+                return error_set(err, ERROR_INVALID, "tree %d, node %d: the threshold is NaN", t, i);
+            UsedColumn *used = &p->used[use_column(
+                p, category ? p->used_of_category : p->used_of_feature, feature,
+                category ? SLICE_SET : SLICE_U8)];
+            *(tree->default_left[i] ? &used->left : &used->right) = true;
+            if (category) {
+                p->any_category = true;
+                p->n_sets++;
+                for (int32_t c = 0; c < tree->set_size[i]; c++)
+                    used->n_categories = MAX(used->n_categories,
+                                             tree->categories[tree->set_start[i] + c] + 1);
+            } else {
+                used->n_thresholds++;
+            }
+        }
+    }
+
+    for (int32_t u = 0; u < p->n_used; u++) {
+        UsedColumn *used = &p->used[u];
+        if (used->kind == SLICE_SET) used->sliceable = used->n_categories <= SLICE_CATEGORIES;
+        used->thresholds = arena_array(&p->arena, float, used->n_thresholds + 1);
+        used->n_thresholds = 0;
+    }
+    for (int32_t t = 0; t < model->n_trees; t++) {
+        const Tree *tree = &model->trees[t];
+        for (int32_t i = 0; i < tree->n_nodes; i++) {
+            if (tree_is_leaf(tree, i) || tree->categorical[i]) continue;
+            UsedColumn *used = &p->used[p->used_of_feature[tree->feature[i]]];
+            used->thresholds[used->n_thresholds++] = tree->threshold[i];
+        }
+    }
+    return true;
+}
+
+/* Level l of the search tree has 2^l entries from 2^l - 1 on; 16 more may be read. */
+static void build_search(Predictor *p, UsedColumn *used)
+{
+    if (used->kind == SLICE_SET) return;
+    int32_t n = used->n_thresholds = sort_unique(used->thresholds, used->n_thresholds);
+    used->kind = n <= SLICE_RANKS_8 ? SLICE_U8 : SLICE_U16;
+    used->sliceable = n <= SLICE_RANKS_16;
+    while ((1 << used->levels) - 1 < n) used->levels++;
+    int32_t size = (1 << used->levels) - 1;
+    used->search = arena_array(&p->arena, float, size + 16);
+    for (int32_t level = 0; level < used->levels; level++)
+        for (int32_t j = 0; j < 1 << level; j++) {
+            int32_t at = (2 * j + 1) * (1 << (used->levels - 1 - level)) - 1;
+            used->search[(1 << level) - 1 + j] = at < n ? used->thresholds[at] : INFINITY;
+        }
+}
+
+static uint32_t add_set(Predictor *p, const Tree *tree, int32_t node)
+{
+    const int32_t *categories = tree->categories + tree->set_start[node];
+    int32_t n = tree->set_size[node], top = -1;
+    for (int32_t i = 0; i < n; i++) top = MAX(top, categories[i]);
+    uint32_t n_words = (uint32_t)(top / 32 + 1);
+    uint32_t *words = arena_array(&p->arena, uint32_t, n_words + 1);
+    for (int32_t i = 0; i < n; i++) words[categories[i] / 32] |= 1u << (categories[i] % 32);
+    p->sets[p->n_sets] = (CategorySet){n_words, words};
+    return (uint32_t)p->n_sets++;
+}
+
+/* Node `order[i]` of the tree becomes packed node root + i, breadth first. */
+static void pack_tree(Predictor *p, int32_t t, int32_t root, int32_t *order, int32_t *level)
+{
+    const Tree *tree = &p->model->trees[t];
+    float weight = p->model->tree_weight ? p->model->tree_weight[t] : 1;
+    PackedTree *packed = &p->trees[t];
+    *packed = (PackedTree){.root = root, .group = p->model->tree_group[t]};
+    int32_t n = 1;
+    order[0] = level[0] = 0;
+    for (int32_t i = 0; i < n; i++) {
+        int32_t node = order[i];
+        PackedNode *to = &p->nodes[root + i];
+        packed->height = MAX(packed->height, level[i]);
+        if (tree_is_leaf(tree, node)) {
+            *to = (PackedNode){INFINITY, (uint32_t)p->n_used << 2, root + i,
+                               {.value = tree->threshold[node] * weight}};
+            continue;
+        }
+        bool category = tree->categorical[node];
+        int32_t used = (category ? p->used_of_category : p->used_of_feature)[tree->feature[node]];
+        *to = (PackedNode){tree->threshold[node],
+                           (uint32_t)used << 2 | (tree->default_left[node] ? 0 : PACKED_RIGHT) |
+                               (category ? PACKED_CATEGORY : 0),
+                           root + n, {.value = 0}};
+        if (category) {
+            to->set = add_set(p, tree, node);
+            packed->categorical = true;
+        }
+        order[n] = tree->left[node];
+        order[n + 1] = tree->right[node];
+        level[n] = level[n + 1] = level[i] + 1;
+        n += 2;
+    }
+}
+
+static bool tree_sliceable(const Predictor *p, int32_t t)
+{
+    const Tree *tree = &p->model->trees[t];
+    if (p->trees[t].height > SLICE_HEIGHT_MAX) return false;
+    for (int32_t i = 0; i < tree->n_nodes; i++) {
+        if (tree_is_leaf(tree, i)) continue;
+        const int32_t *used_of = tree->categorical[i] ? p->used_of_category : p->used_of_feature;
+        if (!p->used[used_of[tree->feature[i]]].sliceable) return false;
+    }
+    return true;
+}
+
+/* The packed nodes below `root`, placed in a complete tree of the slice's height. */
+static void slice_one(Predictor *p, int32_t t, uint32_t *n_nodes, uint32_t *n_sets)
+{
+    SliceTree *slice = &p->slices[t];
+    slice->first_node = *n_nodes;
+    int32_t height = slice->height, stack[4 * SLICE_HEIGHT_MAX], places[4 * SLICE_HEIGHT_MAX];
+    int depth = 0;
+    stack[depth] = p->trees[t].root;
+    places[depth++] = 1;
+    while (depth) {
+        int32_t node = stack[--depth], place = places[depth];
+        const PackedNode *from = &p->nodes[node];
+        if (from->left == node) {
+            int32_t low = place, n = 1;
+            for (; low < 1 << height; low *= 2) n *= 2;
+            for (int32_t i = 0; i < n; i++)
+                p->slice_leaves[slice->first_leaf + (uint32_t)(low + i - (1 << height))] = from->value;
+            continue;
+        }
+        const UsedColumn *used = &p->used[from->column >> 2];
+        SliceNode *to = &p->slice_nodes[(*n_nodes)++];
+        *to = (SliceNode){.slot = (from->column >> 2) * 2 + (from->column & PACKED_RIGHT),
+                          .place = (uint8_t)place,
+                          .kind = (uint8_t)used->kind};
+        if (used->kind == SLICE_SET) {
+            const CategorySet *set = &p->sets[from->set];
+            uint8_t *table = p->slice_sets + (size_t)*n_sets * 256;
+            to->set = (*n_sets)++;
+            for (int32_t c = 0; c < used->n_categories; c++)
+                if ((uint32_t)c / 32 < set->n_words && set->words[c / 32] >> (c % 32) & 1)
+                    table[c] = 0x80;
+            table[SLICE_CATEGORIES + 1] = 0x80;
+        } else {
+            to->rank = (uint16_t)position(used->thresholds, used->n_thresholds, from->threshold);
+        }
+        for (int right = 0; right < 2; right++) {
+            stack[depth] = from->left + right;
+            places[depth++] = 2 * place + right;
+        }
+    }
+    slice->n_nodes = *n_nodes - slice->first_node;
+}
+
+static bool slice_trees(Predictor *p, Error *err)
+{
+    size_t n_nodes = 0, n_leaves = 0, n_sets = 0;
+    p->slices = arena_array(&p->arena, SliceTree, p->n_trees);
+    p->all_sliced = true;
+    for (int32_t t = 0; t < p->n_trees; t++) {
+        const Tree *tree = &p->model->trees[t];
+        SliceTree *slice = &p->slices[t];
+        slice->usable = tree_sliceable(p, t);
+        if (!slice->usable) {
+            p->all_sliced = false;
+            continue;
+        }
+        p->sliced = true;
+        slice->height = MAX(6, p->trees[t].height);
+        slice->first_leaf = (uint32_t)n_leaves;
+        n_leaves += (size_t)1 << slice->height;
+        n_nodes += (size_t)tree->n_nodes / 2;
+        for (int32_t i = 0; i < tree->n_nodes; i++) n_sets += tree->categorical[i];
+    }
+    if (n_leaves > UINT32_MAX || n_nodes > UINT32_MAX) return p->sliced = p->all_sliced = false, true;
+    p->slice_nodes = data_array(SliceNode, n_nodes, "the compiled trees", err);
+    p->slice_leaves = data_array(float, n_leaves, "the compiled trees", err);
+    p->slice_sets = data_array(uint8_t, n_sets * 256, "the compiled trees", err);
+    if (!p->slice_nodes || !p->slice_leaves || !p->slice_sets) return false;
+    uint32_t node = 0, set = 0;
+    for (int32_t t = 0; t < p->n_trees; t++)
+        if (p->slices[t].usable) slice_one(p, t, &node, &set);
+    return true;
+}
+
+static bool compile(Predictor *p, Error *err)
+{
+    const BoostModel *model = p->model;
+    p->base = arena_array(&p->arena, float, p->n_groups);
+    for (int32_t g = 0; g < p->n_groups; g++) p->base[g] = (float)boost_model_group_margin(model, g);
+    if (model->booster == BOOSTER_GBLINEAR) return true;
+
+    p->n_trees = model->n_trees;
+    if (!find_columns(p, err)) return false;
+    for (int32_t u = 0; u < p->n_used; u++) build_search(p, &p->used[u]);
+
+    size_t n_nodes = 0, largest = 0;
+    for (int32_t t = 0; t < p->n_trees; t++) {
+        n_nodes += (size_t)model->trees[t].n_nodes;
+        largest = MAX(largest, (size_t)model->trees[t].n_nodes);
+    }
+    if (n_nodes > INT32_MAX)
+        return error_set(err, ERROR_LIMIT, "a model of %zu nodes; at most %d can be used", n_nodes,
+                         INT32_MAX);
+    p->nodes = data_array(PackedNode, n_nodes, "the compiled trees", err);
+    AUTO_DATA int32_t *order = data_array(int32_t, largest + 2, "a tree", err);
+    AUTO_DATA int32_t *level = data_array(int32_t, largest + 2, "a tree", err);
+    if (!p->nodes || !order || !level) return false;
+    p->trees = arena_array(&p->arena, PackedTree, p->n_trees);
+    p->sets = arena_array(&p->arena, CategorySet, p->n_sets);
+    p->n_sets = 0;
+    int32_t root = 0;
+    for (int32_t t = 0; t < p->n_trees; t++) {
+        pack_tree(p, t, root, order, level);
+        root += model->trees[t].n_nodes;
+    }
+    return slice_trees(p, err);
+}
+
+bool predictor_new(const BoostModel *model, Predictor **ret_predictor, Error *err)
+{
+    AUTO(predictor_free) Predictor *p = calloc(1, sizeof *p);
+    if (!p) memory_exhausted(sizeof *p);
+    p->model = model;
+    p->n_groups = model->n_groups;
+    p->n_features = model->n_features;
+    if (!compile(p, err)) return error_in(err, "preparing the model");
+    *ret_predictor = STEAL(p);
+    return true;
+}
+
+void predictor_free(Predictor *p)
+{
+    if (!p) return;
+    data_free(p->nodes);
+    data_free(p->slice_nodes);
+    data_free(p->slice_leaves);
+    data_free(p->slice_sets);
+    arena_clear(&p->arena);
+    free(p);
+}
