@@ -101,6 +101,12 @@ typedef struct TrainData {
     int64_t start_round;
 } TrainData;
 
+/* How rounds are printed in SageMaker's logs, where regular expressions find them. */
+typedef enum LogStyle {
+    LOG_QUALITY, /* "#quality_metric: host=algo-1, epoch=0, train msd <loss>=0.59" */
+    LOG_XGBOOST, /* "[0]\ttrain-rmse:8.09123\tvalidation-rmse:7.95812" */
+} LogStyle;
+
 enum { SUGGESTIONS_MAX = 8 };
 
 typedef struct Suggestion {
@@ -115,6 +121,7 @@ typedef struct Algorithm {
     const Param *params;
     size_t params_size;
     ParamStyle param_style;
+    LogStyle log_style;
     const MetricInfo *metrics;   /* name NULL at the end */
     const ChannelInfo *channels; /* name NULL at the end */
     const char *const *content_types; /* accepted for training, NULL-terminated; first: default */

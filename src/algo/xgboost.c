@@ -509,6 +509,7 @@ const Algorithm xgboost_algorithm = {
     .params = xgboost_params,
     .params_size = sizeof(XgboostParams),
     .param_style = PARAM_STYLE_XGBOOST,
+    .log_style = LOG_XGBOOST,
     .metrics = metrics,
     .channels = channels,
     .content_types = content_types,
