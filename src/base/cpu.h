@@ -18,10 +18,14 @@ CpuLevel cpu_level(void);
 #if defined(__x86_64__)
 #define CLARY_X86 1
 #define TARGET_AVX2 __attribute__((target("avx2,fma,bmi,bmi2,lzcnt,popcnt,f16c")))
-#define TARGET_AVX512                                                                              \
-    __attribute__((target("avx2,fma,bmi,bmi2,lzcnt,popcnt,f16c,pclmul,avx512f,avx512bw,avx512dq,"  \
-                          "avx512vl,avx512cd,avx512vbmi,avx512vbmi2,avx512vnni,avx512bitalg,"     \
-                          "avx512vpopcntdq,prefer-vector-width=512")))
+#define TARGET_AVX512_NAMES                                                                        \
+    "avx2,fma,bmi,bmi2,lzcnt,popcnt,f16c,pclmul,avx512f,avx512bw,avx512dq,avx512vl,avx512cd,"      \
+    "avx512vbmi,avx512vbmi2,avx512vnni,avx512bitalg,avx512vpopcntdq"
+#if defined(__clang__) /* knows no preference; it takes the width from the code */
+#define TARGET_AVX512 __attribute__((target(TARGET_AVX512_NAMES)))
+#else
+#define TARGET_AVX512 __attribute__((target(TARGET_AVX512_NAMES ",prefer-vector-width=512")))
+#endif
 static inline void cpu_pause(void)
 {
     __builtin_ia32_pause();

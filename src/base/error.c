@@ -7,6 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#undef error_set /* error.h wraps these for clang's analyzer */
+#undef error_sys
+#undef error_in
+#undef error_more
+
 PRINTF_LIKE(3, 0)
 static void write_text(Error *err, size_t at, const char *format, va_list args)
 {
