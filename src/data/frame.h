@@ -51,6 +51,13 @@ Column *frame_column(const Frame *frame, Str name);
  * Fails with the nearest name: "no column 'ag' (did you mean 'age'?); the columns are ...". */
 bool frame_find(const Frame *frame, Str text, int32_t *ret_column, Error *err);
 
+/* The refusal of frame_find for any list of names; returns false. */
+bool no_such_column(Str name, const Str *names, int32_t n, Error *err);
+
+/* False when the names are the made-up f0, f1, ... of data that has none. */
+bool frame_is_named(const Frame *frame);
+bool is_made_up_name(Str name, int32_t position);
+
 static inline bool column_is_valid(const Column *column, int64_t row)
 {
     return !column->valid || (column->valid[row >> 6] >> (row & 63) & 1);
