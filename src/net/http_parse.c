@@ -638,8 +638,10 @@ HttpResult http_chunks_next(HttpChunks *chunks, Str in, const HttpLimits *limits
 
 Str http_media_type(Str value, Str *ret_parameters)
 {
+    *ret_parameters = (Str){0};
+    if (!value.ptr) return (Str){0};
     size_t end = str_find(value, ';');
-    *ret_parameters = end < value.len ? str_from(value, end + 1) : (Str){0};
+    if (end < value.len) *ret_parameters = str_from(value, end + 1);
     return str_trim(str_slice(value, 0, end));
 }
 

@@ -1,0 +1,137 @@
+#ifndef CLARY_NET_HTTP_CONNECTION_H
+#define CLARY_NET_HTTP_CONNECTION_H
+
+/* Inside of the HTTP server: http_server.c reads requests, http_answer.c writes answers.
+ *
+ * A connection moves HEAD -> BODY -> HANDLER -> HEAD ... and at last FINISH -> LINGER -> CLOSED.
+ * Its bytes lie in the server's shared input while one call of `process` can do all there is to do;
+ * what must outlive that call moves into the connection's own buffers (keep_input).  The same holds
+ * for output: it gathers in the server's shared buffer and is sent once at the end of `process`;
+ * what the socket does not take moves to the connection. */
+
+#include "net/http_server.h"
+
+typedef struct Bytes {
+    char *ptr;
+    size_t len, capacity;
+} Bytes;
+
+/* Room for n more bytes; false when there is no memory. */
+bool bytes_reserve(Bytes *bytes, size_t n);
+bool bytes_add(Bytes *bytes, Str s);
+void bytes_clear(Bytes *bytes);
+
+typedef struct Input {
+    Bytes bytes;
+    size_t at; /* the current request begins here */
+} Input;
+
+typedef enum Stage {
+    STAGE_HEAD,
+    STAGE_BODY,
+    STAGE_HANDLER, /* the handler has the request and its answer is not complete */
+    STAGE_FINISH,  /* the last answer is being sent */
+    STAGE_LINGER,  /* input is dropped until the client has seen the answer */
+    STAGE_CLOSED,
+} Stage;
+
+typedef enum Framing { FRAMING_LENGTH, FRAMING_CHUNKS, FRAMING_END } Framing;
+
+typedef struct Kept {
+    Input input;
+    HttpRequest request; /* last: only the fields in use are copied */
+} Kept;
+
+typedef struct Connection {
+    HttpExchange exchange;
+    HttpServer *server;
+    struct Connection *previous, *next;
+    LoopSource source;
+    LoopTimer timer;
+    double deadline;
+    double since;   /* the head's first byte, the body's, or when output began to wait */
+    uint64_t moved; /* bytes since then */
+    int fd;
+    uint32_t events; /* what epoll waits for */
+
+    Stage stage;
+    bool begun;      /* a request's first byte is here */
+    bool in_pieces;  /* the body goes to the handler in pieces */
+    bool paused;     /* and the handler wants no more for now */
+    bool known;      /* the handler was called for this exchange */
+    bool answering;  /* http_answer_begin was called */
+    bool last;       /* close after this answer */
+    bool drop_input; /* input that nobody wants may arrive: linger before closing */
+    bool processing;
+    bool blocked;    /* output waits for the socket */
+
+    Kept *kept;       /* NULL: nothing of a request needs to be remembered */
+    size_t body_len;  /* of the body so far; collected behind the head */
+    size_t raw_at;    /* chunks: undecoded input begins here */
+    size_t next_at;   /* the next request begins here */
+    HttpChunks chunks;
+
+    Framing framing; /* of the answer */
+    Bytes fields;    /* of the answer to come */
+    Bytes out;
+    size_t out_sent;
+    int file;
+    int64_t file_at, file_left;
+} Connection;
+
+typedef struct Listener {
+    LoopSource source;
+    LoopTimer timer;
+    HttpServer *server;
+    int fd;
+    uint32_t events;
+    bool waiting; /* in epoll */
+    struct Listener *next;
+} Listener;
+
+struct HttpServer {
+    Loop *loop;
+    HttpHandler handler;
+    HttpOptions options;
+    HttpCounts counts;
+    Connection *first;
+    Listener *listeners;
+    int spare; /* a descriptor to give up when there are no more */
+    bool stopping;
+    LoopTimer stop_timer;
+    void (*stopped)(void *arg);
+    void *stopped_arg;
+
+    Connection *current; /* whose input and output are in the shared buffers */
+    Input input;
+    Bytes out;
+    HttpRequest request;
+    int64_t date_second;
+    char date[40];
+    size_t date_len;
+};
+
+static inline Input *connection_input(Connection *c)
+{
+    return c->kept ? &c->kept->input : &c->server->input;
+}
+
+static inline HttpRequest *connection_request(Connection *c)
+{
+    return c->kept ? &c->kept->request : &c->server->request;
+}
+
+/* http_server.c */
+void connection_close(Connection *c);
+void connection_process(Connection *c); /* goes on after an answer */
+void connection_wait(Connection *c, uint32_t events);
+void connection_deadline(Connection *c, double at);
+
+/* http_answer.c */
+void connection_refuse(Connection *c, int status, const char *reason);
+void connection_continue_100(Connection *c);
+/* Sends what there is; false when the connection is closed or the socket is full. */
+bool connection_flush(Connection *c);
+size_t connection_queued(const Connection *c);
+
+#endif

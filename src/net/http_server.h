@@ -1,0 +1,111 @@
+#ifndef CLARY_NET_HTTP_SERVER_H
+#define CLARY_NET_HTTP_SERVER_H
+
+/* An HTTP/1.1 server on an event loop.  One server per loop, one loop per thread; a server and its
+ * exchanges belong to that thread.
+ *
+ * An exchange is a request and its answer.  A connection has one at a time: requests that a client
+ * sends ahead wait in its buffer, so answers cannot change places.  The handler answers inside
+ * `request`, or returns and answers later from the loop's thread (loop_post).
+ *
+ * A request whose bytes came in one piece is parsed and answered in the loop's own buffers: a
+ * connection that is idle owns no buffer at all. */
+
+#include "net/http_parse.h"
+#include "net/loop.h"
+
+typedef struct HttpServer HttpServer;
+
+typedef struct HttpExchange {
+    const HttpRequest *request;
+    Str body;          /* the whole body; empty when the handler takes it in pieces */
+    uint64_t body_max; /* the `head` callback may lower it: 413 beyond */
+    void *user;        /* the handler's own */
+} HttpExchange;
+
+typedef struct HttpHandler {
+    void *arg;
+    /* The head is complete, the body may not be.  May answer (the body is then not read), lower
+     * body_max, or call http_take_body.  NULL: every body is collected. */
+    void (*head)(void *arg, HttpExchange *exchange);
+    /* The request is complete.  Answer now or later. */
+    void (*request)(void *arg, HttpExchange *exchange);
+    /* A piece of a body taken in pieces; valid during the call. */
+    void (*body)(void *arg, HttpExchange *exchange, Str piece);
+    /* The answer so far is sent: more may be written. */
+    void (*room)(void *arg, HttpExchange *exchange);
+    /* The connection ended after `head` or `request` was called and before the answer was complete;
+     * the exchange must not be used again. */
+    void (*lost)(void *arg, HttpExchange *exchange);
+} HttpHandler;
+
+typedef struct HttpOptions {
+    HttpLimits limits;
+    int connections_max;    /* 503 beyond */
+    double head_seconds;    /* from a head's first byte to its end: 408 beyond */
+    double idle_seconds;    /* a connection without a request is closed after that */
+    double slow_seconds;    /* after so long a body or answer must move at slow_bytes a second */
+    double slow_bytes;
+    double stop_seconds;    /* running requests get so long when the server stops */
+    double linger_seconds;  /* input is read and dropped so long after a refusal */
+} HttpOptions;
+
+extern const HttpOptions http_options; /* security.md section 6 and 8 */
+
+typedef struct HttpCounts {
+    int64_t connections, requests, refused;
+    int32_t open;
+} HttpCounts;
+
+/* The handler is copied; options NULL: the defaults. */
+HttpServer *http_server_new(Loop *loop, const HttpHandler *handler, const HttpOptions *options);
+/* Closes everything; not from inside a callback of its loop.  NULL is fine. */
+void http_server_free(HttpServer *server);
+AUTO_FREE(HttpServer, http_server_free);
+
+/* Accepts connections of a listening socket, which the server owns from now on.  Of sockets that
+ * several loops share only one loop is woken for a connection. */
+bool http_server_listen(HttpServer *server, int fd, bool shared, Error *err);
+
+/* No new connections, idle ones are closed, running requests finish with "Connection: close";
+ * what is left after stop_seconds is cut off.  Then `stopped` is called, once. */
+void http_server_stop(HttpServer *server, void (*stopped)(void *arg), void *arg);
+
+HttpCounts http_server_counts(const HttpServer *server);
+
+/* ---- listening sockets ---- */
+
+/* host: an address; port 0: any, reported in *ret_port.  `reuse`: further sockets of this process
+ * may listen on the same port (SO_REUSEPORT); a port that another process has is still refused. */
+bool http_listen_tcp(const char *host, int port, bool reuse, int *ret_fd, int *ret_port, Error *err);
+
+/* A stale socket file (nobody answers) is replaced, a live one is an error.  Mode 0600. */
+bool http_listen_unix(const char *path, int *ret_fd, Error *err);
+
+/* ---- in a handler ---- */
+
+/* In `head`: give me the body in pieces, through the `body` callback. */
+void http_take_body(HttpExchange *exchange);
+void http_body_pause(HttpExchange *exchange, bool pause); /* stop reading it for a while */
+
+/* A field of the answer to come; ignored (and counted as a bug by an assert) with control bytes. */
+void http_answer_field(HttpExchange *exchange, Str name, Str value);
+
+/* The whole answer.  An empty content_type is left out.  Status 204 and 304 have no body. */
+void http_answer(HttpExchange *exchange, int status, Str content_type, Str body);
+
+/* An answer in pieces: length -1 means unknown (chunks; in HTTP/1.0 up to the connection's end).
+ * Write what you have; when http_answer_queued is large wait for `room`. */
+void http_answer_begin(HttpExchange *exchange, int status, Str content_type, int64_t length);
+void http_answer_write(HttpExchange *exchange, Str piece);
+size_t http_answer_queued(const HttpExchange *exchange);
+void http_answer_end(HttpExchange *exchange);
+
+/* The answer is `length` bytes of a file from `offset`; the server closes fd. */
+void http_answer_file(HttpExchange *exchange, int status, Str content_type, int fd, int64_t offset,
+                      int64_t length);
+
+/* The client is gone, or what was begun cannot be finished: cuts the connection. */
+void http_abort(HttpExchange *exchange);
+
+#endif
