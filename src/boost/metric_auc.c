@@ -42,10 +42,12 @@ bool metric_auc(const BoostMetric *metric, const BoostModel *model, const Labels
     if (!score) return false;
     AUTO_DATA uint32_t *order = data_array(uint32_t, n, "the order of auc", err);
     if (!order) return false;
+    AUTO_DATA SortItem *work = data_array(SortItem, 2 * n, "the sorting of auc", err);
+    if (!work) return false;
     memcpy(score, margins, n * sizeof(float));
     int32_t width;
     objective_transform(model, score, (int64_t)n, &width);
-    if (!sort_descending(score, order, n, err)) return false;
+    sort_order(score, true, order, n, work);
     double area, positive, negative;
     roc(score, order, labels, n, &area, &positive, &negative);
     *ret_value = positive > 0 && negative > 0 ? area / (positive * negative) : NAN;

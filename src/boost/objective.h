@@ -69,6 +69,10 @@ const char *objective_default_metric(const Objective *objective);
 /* Name and parameters into the model, as XGBoost writes them ("reg_loss_param", ...). */
 void objective_describe(const Objective *objective, BoostModel *model);
 
+/* The member of the "objective" object of a model file that holds those parameters, e.g.
+ * "reg_loss_param"; NULL for objectives without any. */
+const char *objective_block(Str name);
+
 extern const char *const objective_names[]; /* NULL-terminated */
 
 #endif

@@ -17,13 +17,23 @@ typedef enum LabelRule {
     LABEL_NOT_NEGATIVE,
     LABEL_ABOVE_MINUS_ONE,
     LABEL_CLASS,        /* in [0, num_class) */
-    LABEL_RELEVANCE,    /* whole numbers from 0, at most 31 when the gain is exponential */
+    LABEL_POSITIVE,
+    LABEL_RELEVANCE,    /* whole numbers from 0 to 31, unless the gain is linear */
     LABEL_BINARY,       /* 0 or 1 */
     LABEL_BOUNDS,       /* aft: 0 <= lower <= upper */
 } LabelRule;
 
-/* How 3.x finds the constant to start from. */
-typedef enum BaseRule { BASE_MEAN, BASE_NEWTON, BASE_QUANTILE, BASE_HALF, BASE_ZERO } BaseRule;
+/* How XGBoost 3 finds the constant to start from. */
+typedef enum BaseRule {
+    BASE_MEAN,     /* weighted mean label; one Newton step when positives are scaled */
+    BASE_NEWTON,   /* one Newton step from margin 0, then to output space */
+    BASE_QUANTILE, /* of the labels */
+    BASE_HALF,
+    BASE_ZERO,
+} BaseRule;
+
+typedef bool GradientFunction(Objective *objective, const Labels *labels, const float *margins,
+                              int64_t round, Pool *pool, float *gh, Error *err);
 
 typedef struct ObjectiveSpec {
     const char *name;
@@ -34,8 +44,7 @@ typedef struct ObjectiveSpec {
     const char *metric;        /* default evaluation metric */
     bool scale_positive;       /* scale_pos_weight applies */
     LossKind loss;             /* of the elementwise ones */
-    bool (*gradients)(Objective *objective, const Labels *labels, const float *margins,
-                      int64_t round, Pool *pool, float *gh, Error *err);
+    GradientFunction *gradients;
 } ObjectiveSpec;
 
 struct Objective {
@@ -44,8 +53,9 @@ struct Objective {
     ObjectiveParams params; /* strings and arrays are copies */
     int32_t n_groups;
     char metric[32];
-    void *workspace;        /* data_alloc: of the ranking and survival objectives */
 };
+
+GradientFunction rank_gradients, aft_gradients, cox_gradients;
 
 const ObjectiveSpec *objective_spec(Str name); /* NULL: unknown */
 

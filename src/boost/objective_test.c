@@ -1,4 +1,6 @@
 #include "boost/objective_spec.h"
+#include "boost/sort.h"
+#include "boost/survival.h"
 
 #include "base/cpu.h"
 #include "base/memory.h"
@@ -13,8 +15,11 @@
 
 static ObjectiveParams params_of(const char *name)
 {
+    static const double alpha[] = {0.2, 0.5, 0.9};
     return (ObjectiveParams){
         .name = str_of(name),
+        .quantile_alpha = alpha,
+        .n_quantiles = COUNT(alpha),
         .n_classes = 5,
         .scale_pos_weight = 1,
         .max_delta_step = 0.7,
@@ -83,7 +88,8 @@ static double loss_of(const char *name, double m, double y)
 TEST(objective, gradients_are_the_derivatives_of_the_losses)
 {
     static const char *const names[] = {"reg:squarederror", "reg:squaredlogerror", "reg:logistic",
-                                        "binary:logistic", "binary:logitraw", "reg:pseudohubererror"};
+                                        "binary:logistic", "binary:logitraw", "reg:pseudohubererror",
+                                        "reg:gamma", "reg:tweedie"};
     enum { N = 1003 };
     Random random = random_stream(7, 1);
     static float m[N], y[N], w[N], gh[2 * N];
@@ -108,6 +114,114 @@ TEST(objective, gradients_are_the_derivatives_of_the_losses)
             CHECK_NEAR((double)gh[2 * i + 1], h, 2e-4);
         }
     }
+}
+
+TEST(survival, aft_derivatives_are_those_of_the_loss)
+{
+    static const double bounds[][2] = {{1.5, 1.5}, {0.7, INFINITY}, {0, 2.5}, {0.4, 3}};
+    for (int distribution = AFT_NORMAL; distribution <= AFT_EXTREME; distribution++)
+        for (size_t k = 0; k < COUNT(bounds); k++)
+            for (double m = -2; m < 2; m += 0.25) {
+                double g, h, d = 1e-4, low = bounds[k][0], high = bounds[k][1], at[3];
+                aft_derivatives((AftDistribution)distribution, 0.9, low, high, m, &g, &h);
+                for (int j = 0; j < 3; j++)
+                    at[j] = aft_loss((AftDistribution)distribution, 0.9, low, high, m + (j - 1) * d);
+                CHECK_NEAR(g, (at[2] - at[0]) / (2 * d), 1e-6);
+                CHECK_NEAR(h, fmin((at[2] - 2 * at[1] + at[0]) / (d * d), 15), 1e-5);
+            }
+}
+
+TEST(survival, cox_gradients_are_those_of_the_partial_likelihood)
+{
+    /* times 1 2 2 3 4; the second and the last are censored; rows are not in order of time */
+    float y[] = {3, 1, -2, 2, -4}, m[] = {0.3f, -0.2f, 0.5f, 1, -1}, gh[10];
+    double at[2], d = 1e-3;
+    Labels labels = {.n_rows = 5, .label = y};
+    Error err = {0};
+    CHECK_OK(cox_gradients(NULL, &labels, m, 0, NULL, gh, &err), err);
+    for (int i = 0; i < 5; i++) {
+        for (int side = 0; side < 2; side++) {
+            double e[5], sum = 0;
+            for (int k = 0; k < 5; k++) e[k] = (double)m[k] + (k == i ? (side ? d : -d) : 0);
+            for (int k = 0; k < 5; k++) {
+                if (y[k] < 0) continue;
+                double risk = 0;
+                for (int j = 0; j < 5; j++)
+                    if (fabsf(y[j]) >= y[k]) risk += exp(e[j]);
+                sum += log(risk) - e[k];
+            }
+            at[side] = sum;
+        }
+        CHECK_NEAR((double)gh[2 * i], (at[1] - at[0]) / (2 * d), 1e-6);
+    }
+}
+
+TEST(rank, pulls_cancel_within_a_group_and_threads_do_not_matter)
+{
+    enum { N = 5000, G = 100 };
+    Random random = random_stream(11, 1);
+    static float m[N], y[N], gh[2][2 * N];
+    static int64_t start[G + 1];
+    for (size_t g = 0; g <= G; g++) start[g] = (int64_t)(g * g * N / (G * G)); /* sizes 0 to 99 */
+    for (size_t i = 0; i < N; i++) {
+        m[i] = (float)random_normal(random, i);
+        y[i] = (float)random_below(random, 50000 + i, 4);
+    }
+    static const char *const methods[] = {"topk", "mean"};
+    for (size_t k = 0; k < COUNT(methods); k++) {
+        Error err = {0};
+        AUTO(pool_free) Pool *pool = pool_new(4);
+        ObjectiveParams params = params_of("rank:ndcg");
+        params.lambdarank_pair_method = str_of(methods[k]);
+        params.lambdarank_num_pair = 3;
+        AUTO(objective_free) Objective *objective = NULL;
+        CHECK_OK(objective_new(&params, &objective, &err), err);
+        Labels labels = {.n_rows = N, .label = y, .group_start = start, .n_groups = G};
+        CHECK_OK(objective_gradients(objective, &labels, m, 5, NULL, gh[0], &err), err);
+        CHECK_OK(objective_gradients(objective, &labels, m, 5, pool, gh[1], &err), err);
+        CHECK(memcmp(gh[0], gh[1], sizeof gh[0]) == 0);
+        for (size_t g = 0; g < G; g++) {
+            double sum = 0, size = 0;
+            for (int64_t i = start[g]; i < start[g + 1]; i++) {
+                sum += (double)gh[0][2 * i];
+                size += fabs((double)gh[0][2 * i]);
+            }
+            CHECK(fabs(sum) <= 1e-6 * size);
+        }
+    }
+}
+
+TEST(sort, orders_are_stable_at_every_length)
+{
+    Random random = random_stream(12, 1);
+    static float key[5000];
+    static uint32_t order[5000];
+    static SortItem work[10000];
+    for (size_t n = 1; n <= COUNT(key); n = n * 3 / 2 + 1)
+        for (int descending = 0; descending < 2; descending++) {
+            for (size_t i = 0; i < n; i++) key[i] = (float)random_below(random, i * n, 50) * 0.5f - 10;
+            sort_order(key, descending, order, n, work);
+            for (size_t i = 1; i < n; i++) {
+                float a = key[order[i - 1]], b = key[order[i]];
+                CHECK(descending ? a >= b : a <= b);
+                CHECK(a != b || order[i - 1] < order[i]);
+            }
+        }
+}
+
+TEST(sort, quantiles_are_those_of_numpy)
+{
+    float v[] = {5, 1, 4, 2, 3, 9, 7}, w[] = {1, 1, 1, 1, 1, 1, 1}, q;
+    CHECK_NEAR((double)quantile_plain(v, 7, 0.5), 4, 0); /* method="weibull" */
+    CHECK_NEAR((double)quantile_plain(v, 7, 0.2), 1.6, 1e-7);
+    CHECK_NEAR((double)quantile_plain(v, 7, 0.95), 9, 0);
+    CHECK_NEAR((double)quantile_plain(v, 7, 0.01), 1, 0);
+    float u[] = {5, 1, 4, 2, 3, 9, 7};
+    CHECK(quantile_weighted(u, w, 7, 0.5, &q, NULL));
+    CHECK_NEAR((double)q, 4, 0);
+    w[5] = 20; /* the 9 outweighs the rest */
+    CHECK(quantile_weighted(u, w, 7, 0.5, &q, NULL));
+    CHECK_NEAR((double)q, 9, 0);
 }
 
 TEST(objective, softmax_gradients_are_probabilities_less_truth)
