@@ -1,0 +1,45 @@
+#!/bin/bash
+# From a table to a model, its evaluation page and its answers: what `make demo` shows.
+set -eu
+cd "$(dirname "$0")/.."
+build=${BUILD:-build}
+PATH=$PWD/$build/src/main:$PATH
+data=examples/data/breast-cancer
+out=$build/demo
+command -v clary >/dev/null || { echo "demo: no 'clary' in $build/src/main; run make first" >&2; exit 1; }
+mkdir -p "$out"
+
+step() { # step TITLE COMMAND...: shows the command as one would type it, then runs it
+    printf '\n\033[1m%s\033[0m\n$ ' "$1"
+    shift
+    printf '%s ' "$@"
+    printf '\n'
+    "$@"
+}
+
+[ -t 1 ] && [ -z "${NO_COLOR:-}" ] || step() {
+    printf '\n%s\n$ ' "$1"
+    shift
+    printf '%s ' "$@"
+    printf '\n'
+    "$@"
+}
+
+step "Train: is a tumor malignant?  30 measurements of 344 patients; 118 others say when to stop" \
+    clary train xgboost --train $data/train.csv --validation $data/validation.csv --target diagnosis \
+    --num_round 200 --early_stopping_rounds 20 -o "$out/model.tar.gz"
+
+step "Evaluate on patients that the model has not seen" \
+    clary evaluate "$out/model.tar.gz" $data/test.csv --html "$out/evaluation.html"
+
+step "Ask: one answer a row" clary predict "$out/model.tar.gz" $data/test.csv --kind class -o "$out/answers.csv"
+head -n 3 "$out/answers.csv"
+
+cat <<END
+
+The page with curves and tables: $out/evaluation.html
+Next, a harder one, 20 190 years of people's lives (examples/data/README.md):
+    clary train xgboost --train examples/data/doctor-visits/train.csv \\
+        --validation examples/data/doctor-visits/validation.csv --target visited --eval_metric auc
+Every option, with its default and range:   clary train xgboost --help
+END
