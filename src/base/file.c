@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 
+#include "base/memory.h"
 #include "base/strbuf.h"
 
 #include <dirent.h>
@@ -20,7 +21,8 @@ bool file_read(const char *path, size_t max_bytes, Arena *arena, Str *ret_text, 
     AUTO_STRBUF StrBuf text = STRBUF(max_bytes + 1);
     for (;;) {
         size_t step = MIN(MAX(text.len, (size_t)16 * 1024), max_bytes + 1 - text.len);
-        if (step == 0) return error_set(err, ERROR_LIMIT, "'%s' is larger than %zu bytes", path, max_bytes);
+        if (step == 0)
+            return error_set(err, ERROR_LIMIT, "'%s' is larger than %zu bytes", path, max_bytes);
         char *to = strbuf_reserve(&text, step);
         ssize_t got = read(fd, to, step);
         if (got < 0 && errno == EINTR) continue;
@@ -38,7 +40,8 @@ bool file_map(const char *path, Str *ret_bytes, Error *err)
     if (fd < 0) return error_sys(err, errno, "open '%s'", path);
     struct stat status;
     if (fstat(fd, &status) != 0) return error_sys(err, errno, "look at '%s'", path);
-    if (!S_ISREG(status.st_mode)) return error_set(err, ERROR_INVALID, "'%s' is not a regular file", path);
+    if (!S_ISREG(status.st_mode))
+        return error_set(err, ERROR_INVALID, "'%s' is not a regular file", path);
     if (status.st_size == 0) {
         *ret_bytes = (Str){"", 0};
         return true;
@@ -58,34 +61,71 @@ static bool sync_folder_of(const char *path, Error *err)
 {
     ARENA(scratch);
     const char *slash = strrchr(path, '/');
-    const char *folder = !slash         ? "."
-                         : slash == path ? "/"
-                                         : arena_cstr(&scratch, (Str){path, (size_t)(slash - path)});
+    const char *folder = !slash ? "."
+                         : slash == path
+                             ? "/"
+                             : arena_cstr(&scratch, (Str){path, (size_t)(slash - path)});
     AUTO_FD int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 || fsync(fd) != 0) return error_sys(err, errno, "sync folder '%s'", folder);
     return true;
 }
 
-static bool write_and_rename(int fd, const char *temporary, const char *path, Str bytes, Error *err)
+static bool sync_and_rename(const NewFile *file, Error *err)
 {
     mode_t mask = umask(0);
     umask(mask);
-    if (fchmod(fd, 0666 & ~mask) != 0) return error_sys(err, errno, "set the mode of '%s'", temporary);
-    if (!fd_write(fd, bytes, path, err)) return false;
-    if (fsync(fd) != 0) return error_sys(err, errno, "sync '%s'", path);
-    if (rename(temporary, path) != 0) return error_sys(err, errno, "rename to '%s'", path);
-    return sync_folder_of(path, err);
+    if (fchmod(file->fd, 0666 & ~mask) != 0)
+        return error_sys(err, errno, "set the mode of '%s'", file->temporary);
+    if (fsync(file->fd) != 0) return error_sys(err, errno, "sync '%s'", file->path);
+    if (rename(file->temporary, file->path) != 0)
+        return error_sys(err, errno, "rename to '%s'", file->path);
+    return sync_folder_of(file->path, err);
+}
+
+bool new_file_open(const char *path, NewFile *ret_file, Error *err)
+{
+    NewFile file = {.fd = -1};
+    if (!(file.path = strdup(path)) || asprintf(&file.temporary, "%s.tmp-XXXXXX", path) < 0)
+        memory_exhausted(strlen(path));
+    file.fd = mkostemp(file.temporary, O_CLOEXEC);
+    if (file.fd < 0) {
+        error_sys(err, errno, "create '%s'", path);
+        free(file.path);
+        free(file.temporary);
+        return false;
+    }
+    *ret_file = file;
+    return true;
+}
+
+static void new_file_close(NewFile *file)
+{
+    close(file->fd);
+    free(file->path);
+    free(file->temporary);
+    *file = (NewFile){.fd = -1};
+}
+
+bool new_file_commit(NewFile *file, Error *err)
+{
+    bool ok = sync_and_rename(file, err);
+    if (!ok) unlink(file->temporary);
+    new_file_close(file);
+    return ok;
+}
+
+void new_file_drop(NewFile *file)
+{
+    unlink(file->temporary);
+    new_file_close(file);
 }
 
 bool file_commit(const char *path, Str bytes, Error *err)
 {
-    ARENA(scratch);
-    Str temporary = arena_format(&scratch, "%s.tmp-XXXXXX", path);
-    char *name = arena_cstr(&scratch, temporary);
-    AUTO_FD int fd = mkostemp(name, O_CLOEXEC);
-    if (fd < 0) return error_sys(err, errno, "create '%s'", path);
-    if (write_and_rename(fd, name, path, bytes, err)) return true;
-    unlink(name);
+    NewFile file;
+    if (!new_file_open(path, &file, err)) return false;
+    if (fd_write(file.fd, bytes, path, err)) return new_file_commit(&file, err);
+    new_file_drop(&file);
     return false;
 }
 
@@ -112,7 +152,8 @@ bool folder_make(const char *path, Error *err)
     }
     if (mkdir(part, 0777) != 0 && errno != EEXIST)
         return error_sys(err, errno, "make folder '%s'", part);
-    if (!folder_exists(path)) return error_set(err, ERROR_CONFLICT, "'%s' exists and is not a folder", path);
+    if (!folder_exists(path))
+        return error_set(err, ERROR_CONFLICT, "'%s' exists and is not a folder", path);
     return true;
 }
 
@@ -141,11 +182,13 @@ static bool list_below(Listing *list, const char *relative, int depth, Error *er
             if (depth > 0) ok = list_below(list, name, depth - 1, err);
         } else if (S_ISREG(status.st_mode)) {
             if (list->n == list->max) {
-                ok = error_set(err, ERROR_LIMIT, "more than %zu files in '%s'", list->max, list->root);
+                ok = error_set(err, ERROR_LIMIT, "more than %zu files in '%s'", list->max,
+                               list->root);
             } else {
                 if (list->n == list->capacity) {
                     size_t capacity = MAX(list->capacity * 2, (size_t)16);
-                    list->names = arena_grow(list->arena, list->names, list->n, capacity, sizeof(Str));
+                    list->names = arena_grow(list->arena, list->names, list->n, capacity,
+                                             sizeof(Str));
                     list->capacity = capacity;
                 }
                 list->names[list->n++] = arena_str(list->arena, str_of(name));

@@ -25,6 +25,15 @@ void file_unmap(Str bytes);
  * (security.md D1).  The file's mode is 0666 less the umask, as for any new file. */
 bool file_commit(const char *path, Str bytes, Error *err);
 
+/* The same for files written bit by bit: open, write to `fd`, then either commit or drop. */
+typedef struct NewFile {
+    int fd;
+    char *path, *temporary;
+} NewFile;
+bool new_file_open(const char *path, NewFile *ret_file, Error *err);
+bool new_file_commit(NewFile *file, Error *err); /* closes it either way */
+void new_file_drop(NewFile *file);
+
 bool file_exists(const char *path); /* anything of that name */
 bool folder_exists(const char *path);
 bool folder_make(const char *path, Error *err); /* and its parents; fine when it exists */

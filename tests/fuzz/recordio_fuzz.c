@@ -20,8 +20,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     while (recordio_next(body, false, &joined, &payload, &used, &err) && used) {
         body = str_from(body, used);
         if (!record_parse(payload, &record, &err)) break;
-        for (int i = 0; i < record.n_features; i++) record_tensor(record.features[i].value, &tensor, &err);
-        for (int i = 0; i < record.n_labels; i++) record_tensor(record.labels[i].value, &tensor, &err);
+        for (int i = 0; i < record.n_features; i++)
+            record_tensor(record.features[i].value, &tensor, &err);
+        for (int i = 0; i < record.n_labels; i++)
+            record_tensor(record.labels[i].value, &tensor, &err);
     }
     record_tensor_clear(&tensor);
     return 0;
