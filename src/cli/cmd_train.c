@@ -215,7 +215,7 @@ static void take_suggestions(Job *job)
 /* The round the model ends with: the best one when early stopping was on, else the last. */
 static int64_t final_round(const Job *job)
 {
-    const Curve *watched = NULL;
+    const MetricCurve *watched = NULL;
     for (int i = 0; i < job->curves.n; i++)
         if (str_is(job->curves.curves[i].data, "validation")) watched = &job->curves.curves[i];
     if (!watched || !text_is_given(job, "early_stopping_rounds")) return job->curves.n_rounds - 1;
@@ -232,7 +232,7 @@ static void keep_final_metrics(Job *job)
 {
     int64_t round = final_round(job);
     for (int i = 0; i < job->curves.n; i++) {
-        const Curve *curve = &job->curves.curves[i];
+        const MetricCurve *curve = &job->curves.curves[i];
         if (round >= 0 && round < curve->n)
             add_metric(job, curve->data, curve->name, curve->values[round], curve->goal);
     }
@@ -312,9 +312,9 @@ static void print_importance(const Job *job, const Model *model)
 
 static bool diagnose(const Job *job, Arena *arena, Diagnosis *ret_diagnosis)
 {
-    const Curve *train = NULL, *validation = NULL;
+    const MetricCurve *train = NULL, *validation = NULL;
     for (int i = 0; i < job->curves.n; i++) {
-        const Curve *curve = &job->curves.curves[i];
+        const MetricCurve *curve = &job->curves.curves[i];
         if (str_is(curve->data, "validation")) validation = curve;
     }
     if (!validation) return false;
@@ -422,6 +422,8 @@ static bool train_and_save(Job *job, const char *output, Error *err)
     artifact.n_params = job->n_texts;
     artifact.metrics = job->metrics;
     artifact.n_metrics = job->n_metrics;
+    artifact.final_round = final_round(job);
+    curves_to_artifact(&job->curves, &artifact);
     if (!artifact_write(&artifact, output, err)) return false;
 
     Diagnosis diagnosis;

@@ -5,6 +5,8 @@
 #include "base/file.h"
 #include "format/json.h"
 
+#include <math.h>
+
 enum { FORMAT_VERSION = 1, FEATURES_MAX = 1 << 24 };
 
 /* ---- writing ---- */
@@ -30,6 +32,34 @@ static void write_schema(JsonWriter *json, const Schema *schema)
         json_member_string(json, "kind", feature->kind == FEATURE_CATEGORY ? STR("category") : STR("number"));
         if (feature->kind == FEATURE_CATEGORY)
             write_strings(json, "categories", feature->categories, feature->n_categories);
+        json_end_object(json);
+    }
+    json_end_array(json);
+}
+
+static const char *goal_name(MetricGoal goal)
+{
+    return goal == GOAL_MAXIMIZE ? "maximize" : goal == GOAL_MINIMIZE ? "minimize" : "none";
+}
+
+static void write_history(JsonWriter *json, const Artifact *artifact)
+{
+    json_member_int(json, "final_round", artifact->final_round);
+    json_name(json, STR("history"));
+    json_begin_array(json);
+    for (size_t i = 0; i < artifact->n_history; i++) {
+        const ArtifactHistory *history = &artifact->history[i];
+        json_begin_object(json);
+        json_member_string(json, "data", history->data);
+        json_member_string(json, "metric", history->name);
+        json_member_string(json, "goal", str_of(goal_name(history->goal)));
+        json_name(json, STR("values"));
+        int indent = json->indent;
+        json->indent = 0; /* one line */
+        json_begin_array(json);
+        for (int64_t r = 0; r < history->n; r++) json_float(json, (float)history->values[r]);
+        json_end_array(json);
+        json->indent = indent;
         json_end_object(json);
     }
     json_end_array(json);
@@ -63,6 +93,7 @@ bool artifact_save(const Artifact *artifact, const char *folder, Error *err)
         json_double(&json, metric->value);
     }
     json_end_object(&json);
+    if (artifact->n_history) write_history(&json, artifact);
     if (artifact->has_schema) write_schema(&json, &artifact->schema);
     json_end_object(&json);
     strbuf_add_char(&text, '\n');
@@ -137,6 +168,31 @@ static bool read_params(const Json *top, Artifact *artifact)
     return true;
 }
 
+static bool read_history(const Json *top, Artifact *artifact, Error *err)
+{
+    const Json *list = json_get(top, "history"), *final = json_get(top, "final_round");
+    artifact->final_round = final && final->type == JSON_NUMBER ? (int64_t)final->number : -1;
+    if (!list || list->type != JSON_ARRAY) return true;
+    artifact->history = arena_array(&artifact->arena, ArtifactHistory, list->n);
+    for (size_t i = 0; i < list->n; i++) {
+        const Json *item = json_at(list, i), *data, *name, *goal, *values;
+        if (!json_need(item, "data", JSON_STRING, &data, err) || !json_need(item, "metric", JSON_STRING, &name, err) ||
+            !json_need(item, "goal", JSON_STRING, &goal, err) || !json_need(item, "values", JSON_ARRAY, &values, err))
+            return error_in(err, "history %zu", i);
+        double *numbers = arena_array(&artifact->arena, double, values->n);
+        for (size_t r = 0; r < values->n; r++)
+            if (!json_number_at(values, r, &numbers[r])) numbers[r] = NAN; /* null */
+        artifact->history[artifact->n_history++] = (ArtifactHistory){
+            .data = arena_str(&artifact->arena, data->text),
+            .name = arena_str(&artifact->arena, name->text),
+            .goal = str_is(goal->text, "maximize") ? GOAL_MAXIMIZE : GOAL_MINIMIZE,
+            .values = numbers,
+            .n = (int64_t)values->n,
+        };
+    }
+    return true;
+}
+
 static bool read_description(const char *path, Artifact *artifact, Error *err)
 {
     ARENA(scratch);
@@ -151,7 +207,7 @@ static bool read_description(const char *path, Artifact *artifact, Error *err)
     artifact->algorithm = algorithm_find(name->text);
     if (!artifact->algorithm)
         return error_set(err, ERROR_UNSUPPORTED, "algorithm '%.*s' is not known here", STR_ARG(name->text));
-    return read_params(top, artifact) && read_schema(top, artifact, err);
+    return read_params(top, artifact) && read_schema(top, artifact, err) && read_history(top, artifact, err);
 }
 
 /* What SageMaker's own artifacts are called. */

@@ -16,6 +16,14 @@ typedef struct ArtifactMetric {
     MetricGoal goal;
 } ArtifactMetric;
 
+/* A metric on one data set, round by round. */
+typedef struct ArtifactHistory {
+    Str data, name;
+    MetricGoal goal;
+    const double *values;
+    int64_t n;
+} ArtifactHistory;
+
 typedef struct Artifact {
     Arena arena;
     const Algorithm *algorithm;
@@ -26,6 +34,9 @@ typedef struct Artifact {
     size_t n_params;
     ArtifactMetric *metrics;
     size_t n_metrics;
+    ArtifactHistory *history; /* of iterative algorithms, for learning curves */
+    size_t n_history;
+    int64_t final_round;      /* the model ends with this round, 0-based; -1: unknown */
     uint64_t seed;
 } Artifact;
 

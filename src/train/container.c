@@ -474,10 +474,12 @@ static bool save_model(Job *job, Model *model, Error *err)
                          .schema = job->data[0]->schema, .params = job->texts, .n_params = job->n_texts,
                          .metrics = metrics, .seed = job->seed};
     for (int i = 0; i < job->curves.n; i++) {
-        const Curve *curve = &job->curves.curves[i];
+        const MetricCurve *curve = &job->curves.curves[i];
         metrics[artifact.n_metrics++] =
             (ArtifactMetric){curve->data, curve->name, curve->values[curve->n - 1], curve->goal};
     }
+    artifact.final_round = job->curves.n_rounds - 1;
+    curves_to_artifact(&job->curves, &artifact);
     return artifact_save(&artifact, path_in(job, "model"), err);
 }
 

@@ -8,22 +8,22 @@
 
 /* ---- curves ---- */
 
-static Curve *curve_of(Curves *curves, const MetricValue *metric)
+static MetricCurve *curve_of(Curves *curves, const MetricValue *metric)
 {
     Str data = str_of(metric->data), name = str_of(metric->name);
     for (int i = 0; i < curves->n; i++)
         if (str_eq(curves->curves[i].data, data) && str_eq(curves->curves[i].name, name))
             return &curves->curves[i];
     if (curves->n == CURVES_MAX) return NULL;
-    Curve *curve = &curves->curves[curves->n++];
-    *curve = (Curve){arena_str(curves->arena, data), arena_str(curves->arena, name), metric->goal, NULL, 0, 0};
+    MetricCurve *curve = &curves->curves[curves->n++];
+    *curve = (MetricCurve){arena_str(curves->arena, data), arena_str(curves->arena, name), metric->goal, NULL, 0, 0};
     return curve;
 }
 
 void curves_add(Curves *curves, int64_t round, const MetricValue *metrics, int n_metrics)
 {
     for (int i = 0; i < n_metrics; i++) {
-        Curve *curve = curve_of(curves, &metrics[i]);
+        MetricCurve *curve = curve_of(curves, &metrics[i]);
         if (!curve || round < curve->n) continue;
         if (round >= curve->capacity) {
             int64_t capacity = MAX(round + 1, curve->capacity * 2);
@@ -36,12 +36,23 @@ void curves_add(Curves *curves, int64_t round, const MetricValue *metrics, int n
     curves->n_rounds = MAX(curves->n_rounds, round + 1);
 }
 
-const Curve *curves_find(const Curves *curves, Str data, Str name)
+const MetricCurve *curves_find(const Curves *curves, Str data, Str name)
 {
     for (int i = 0; i < curves->n; i++)
         if (str_eq(curves->curves[i].data, data) && str_eq(curves->curves[i].name, name))
             return &curves->curves[i];
     return NULL;
+}
+
+void curves_to_artifact(const Curves *curves, Artifact *artifact)
+{
+    artifact->history = arena_array(curves->arena, ArtifactHistory, curves->n);
+    for (int i = 0; i < curves->n; i++) {
+        const MetricCurve *curve = &curves->curves[i];
+        if (curve->n > 1)
+            artifact->history[artifact->n_history++] =
+                (ArtifactHistory){curve->data, curve->name, curve->goal, curve->values, curve->n};
+    }
 }
 
 /* ---- training ---- */

@@ -6,25 +6,28 @@
 #include "train/artifact.h"
 
 /* One metric on one data set, round by round. */
-typedef struct Curve {
+typedef struct MetricCurve {
     Str data, name;
     MetricGoal goal;
     double *values; /* NaN for rounds it was not reported in */
     int64_t n, capacity;
-} Curve;
+} MetricCurve;
 
 enum { CURVES_MAX = 128 };
 
 typedef struct Curves {
     Arena *arena;
-    Curve curves[CURVES_MAX];
+    MetricCurve curves[CURVES_MAX];
     int n;
     int64_t n_rounds;
 } Curves;
 
 void curves_add(Curves *curves, int64_t round, const MetricValue *metrics, int n_metrics);
 /* The curve, or NULL. */
-const Curve *curves_find(const Curves *curves, Str data, Str name);
+const MetricCurve *curves_find(const Curves *curves, Str data, Str name);
+
+/* The curves as an artifact keeps them; the values are shared. */
+void curves_to_artifact(const Curves *curves, Artifact *artifact);
 
 /* Parses and checks hyperparameters before any data is read; *ret_params is in the arena. */
 bool run_check(const Algorithm *algorithm, const ParamText *texts, size_t n, Arena *arena,

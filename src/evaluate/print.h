@@ -1,0 +1,17 @@
+#ifndef CLARY_EVALUATE_PRINT_H
+#define CLARY_EVALUATE_PRINT_H
+
+/* Metrics as text for people and as members of a JSON object. */
+
+#include "evaluate/classification.h"
+#include "evaluate/regression.h"
+#include "format/json.h"
+
+/* `names` are the classes' (n_classes of them). */
+void classification_text(const Classification *result, const Str *names, bool scores, StrBuf *out);
+void classification_json(const Classification *result, const Str *names, bool scores, JsonWriter *json);
+
+void regression_text(const Regression *result, StrBuf *out);
+void regression_json(const Regression *result, JsonWriter *json);
+
+#endif
