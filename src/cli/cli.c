@@ -176,7 +176,7 @@ int cli_main(int argc, char **argv)
     if (str_is(name, "help")) {
         const Command *command = argc > 2 ? find_command(str_of(argv[2])) : NULL;
         if (argc > 2 && !command) return unknown_command(str_of(argv[2]));
-        char *help[] = {argc > 3 ? argv[3] : "--help", "--help"};
+        char flag[] = "--help", *help[] = {argc > 3 ? argv[3] : flag, flag};
         if (command) return run_command(command, 2, help);
         print_overview(stdout);
         return 0;

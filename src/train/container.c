@@ -401,7 +401,7 @@ static bool check_files(const Job *job, const Channel *channel, Error *err)
 
 static bool read_channel(Job *job, const Channel *channel, const Dataset *like, Dataset **ret_dataset, Error *err)
 {
-    ContentType type;
+    ContentType type = {0};
     DataFormat format = DATA_AUTO;
     if (!parse_content_type(channel->content_type, &type, err) ||
         !format_of(job, channel, &type, &format, err))
