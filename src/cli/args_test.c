@@ -21,9 +21,19 @@ static const Param params[] = {
     {0},
 };
 
+static int copy_words(const char *const *words, int max, char **ret_argv)
+{
+    int n = 0;
+    for (; n < max && words[n]; n++) ret_argv[n] = (char *)(uintptr_t)words[n];
+    return n;
+}
+
 TEST(args, values_switches_repeats_and_hyperparameters)
 {
-    char *argv[] = {"xgboost", "-omodel", "--ignore", "a", "--ignore=b", "-q", "--max-depth", "3", "--", "-x", "-"};
+    static const char *const words[] = {"xgboost", "-omodel",     "--ignore", "a",  "--ignore=b", "-q",
+                                        "--max-depth", "3", "--", "-x", "-"};
+    char *argv[COUNT(words)];
+    copy_words(words, COUNT(words), argv);
     Args args;
     Error err = {0};
     CHECK_OK(args_parse(options, params, COUNT(argv), argv, &args, &err), err);
@@ -55,8 +65,7 @@ TEST(args, refusals_say_what_was_meant)
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         char *argv[3];
-        int argc = 0;
-        for (; argc < 3 && cases[i].words[argc]; argc++) argv[argc] = (char *)(uintptr_t)cases[i].words[argc];
+        int argc = copy_words(cases[i].words, 3, argv);
         Args args;
         Error err = {0};
         CHECK(!args_parse(options, params, argc, argv, &args, &err));
