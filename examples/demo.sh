@@ -9,18 +9,13 @@ out=$build/demo
 command -v clary >/dev/null || { echo "demo: no 'clary' in $build/src/main; run make first" >&2; exit 1; }
 mkdir -p "$out"
 
-step() { # step TITLE COMMAND...: shows the command as one would type it, then runs it
-    printf '\n\033[1m%s\033[0m\n$ ' "$1"
-    shift
-    printf '%s ' "$@"
-    printf '\n'
-    "$@"
-}
+bold='' plain=''
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then bold=$'\033[1m' plain=$'\033[0m'; fi
 
-[ -t 1 ] && [ -z "${NO_COLOR:-}" ] || step() {
-    printf '\n%s\n$ ' "$1"
+step() { # step TITLE COMMAND...: shows the command as one would type it, then runs it
+    printf '\n%s%s%s\n$' "$bold" "$1" "$plain"
     shift
-    printf '%s ' "$@"
+    printf ' %s' "$@"
     printf '\n'
     "$@"
 }
