@@ -8,7 +8,7 @@
 
 #include "format/json.h"
 
-#include "format/number_interim.h"
+#include "format/number.h"
 #include "format/utf8.h"
 
 #if defined(__SSE2__)

@@ -1,7 +1,7 @@
 /* JSON out: commas, quotes, escapes and blanks. */
 
 #include "format/json.h"
-#include "format/number_interim.h"
+#include "format/number.h"
 #include "format/utf8.h"
 
 #include <inttypes.h>

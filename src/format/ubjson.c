@@ -9,7 +9,7 @@
 
 #include "format/json_tree.h"
 
-#include "format/number_interim.h"
+#include "format/number.h"
 #include "format/utf8.h"
 
 enum { NO_TYPE = 0, NO_COUNT = -1 };
