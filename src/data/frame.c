@@ -3,7 +3,7 @@
 #include "data/frame.h"
 
 #include "base/memory.h"
-#include "format/number_interim.h"
+#include "format/number.h"
 
 #include <stdlib.h>
 #include <time.h>
