@@ -110,7 +110,8 @@ void boost_model_set_attribute(BoostModel *model, const char *name, Str value)
     model->attribute_values[i] = arena_str(&model->arena, value);
 }
 
-static const char *const logit_objectives[] = {"reg:logistic", "binary:logistic", "binary:logitraw"};
+/* Not binary:logitraw: XGBoost starts it from base_score as it stands. */
+static const char *const logit_objectives[] = {"reg:logistic", "binary:logistic"};
 static const char *const log_objectives[] = {"count:poisson", "reg:gamma", "reg:tweedie",
                                              "survival:cox", "survival:aft"};
 
@@ -132,5 +133,7 @@ double boost_model_base_margin(const BoostModel *model)
 
 double boost_model_group_margin(const BoostModel *model, int32_t group)
 {
-    return link(model->objective, model->base_scores ? model->base_scores[group] : model->base_score);
+    /* XGBoost's linear booster takes the first for all outputs. */
+    bool by_group = model->base_scores && model->booster != BOOSTER_GBLINEAR;
+    return link(model->objective, by_group ? model->base_scores[group] : model->base_score);
 }

@@ -40,7 +40,8 @@ static const ObjectiveSpec specs[] = {
     {"count:poisson", LINK_LOG, LABEL_NOT_NEGATIVE, COUNTS, BASE_MEAN, "poisson-nloglik", false,
      LOSS_POISSON, elementwise},
     {"binary:logistic", LINK_LOGIT, LABEL_UNIT, UNIT, BASE_MEAN, "logloss", true, LOSS_LOGISTIC, elementwise},
-    {"binary:logitraw", LINK_LOGIT, LABEL_UNIT, UNIT, BASE_MEAN, "logloss", true, LOSS_LOGISTIC, elementwise},
+    /* XGBoost takes its base score as a margin. */
+    {"binary:logitraw", LINK_IDENTITY, LABEL_UNIT, UNIT, BASE_MEAN, "logloss", true, LOSS_LOGISTIC, elementwise},
     {"binary:hinge", LINK_SIGN, LABEL_UNIT, "label must be in [0,1] for hinge loss", BASE_NEWTON, "error",
      false, LOSS_HINGE, elementwise},
     {"multi:softmax", LINK_ARGMAX, LABEL_CLASS, CLASS, BASE_HALF, "mlogloss", false, 0, softmax},
@@ -452,7 +453,7 @@ void objective_transform(const BoostModel *model, float *margins, int64_t n_rows
     *ret_width = model->n_groups;
     switch (spec ? spec->link : LINK_IDENTITY) {
     case LINK_LOGIT:
-        if (strcmp(spec->name, "binary:logitraw") != 0) lanes_sigmoid(margins, n * width);
+        lanes_sigmoid(margins, n * width);
         break;
     case LINK_LOG: lanes_exp(margins, n * width); break;
     case LINK_SIGN:

@@ -84,7 +84,7 @@ static bool copy_used_rows(const Predictor *p, const Matrix *data, int64_t begin
             float *row = x + i * stride;
             for (int32_t u = 0; u < n_used; u++) row[u] = data->absent;
             for (int64_t k = data->row_start[begin + i]; k < data->row_start[begin + i + 1]; k++) {
-                int32_t u = p->used_of_feature[data->col[k]], c = p->used_of_category[data->col[k]];
+                int32_t u = p->used_of_feature[data->col[k]] - 1, c = p->used_of_category[data->col[k]] - 1;
                 if (u >= 0) row[u] = data->value[k];
                 if (c >= 0) row[c] = data->value[k];
             }
@@ -116,7 +116,7 @@ static void spread_sparse(const Predictor *p, const Matrix *data, int64_t begin,
     for (size_t i = 0; i < size; i++) columns[i] = data->absent;
     for (int32_t i = 0; i < n; i++)
         for (int64_t k = data->row_start[begin + i]; k < data->row_start[begin + i + 1]; k++) {
-            int32_t u = p->used_of_feature[data->col[k]], c = p->used_of_category[data->col[k]];
+            int32_t u = p->used_of_feature[data->col[k]] - 1, c = p->used_of_category[data->col[k]] - 1;
             if (u >= 0) columns[(size_t)u * SLICE_ROWS + (size_t)i] = data->value[k];
             if (c >= 0) columns[(size_t)c * SLICE_ROWS + (size_t)i] = data->value[k];
         }

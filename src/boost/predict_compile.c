@@ -15,6 +15,12 @@ static int compare_floats(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static int compare_numbers(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
 /* Sorted, each value once; -0 and 0 are one threshold, as the comparison sees them. */
 static int32_t sort_unique(float *x, int32_t n)
 {
@@ -41,20 +47,20 @@ static int32_t position(const float *thresholds, int32_t n, float x)
 
 static int32_t use_column(Predictor *p, int32_t *used_of, int32_t feature, SliceKind kind)
 {
-    if (used_of[feature] < 0) {
-        used_of[feature] = p->n_used;
+    if (!used_of[feature]) {
         p->used[p->n_used++] = (UsedColumn){.feature = feature, .kind = kind, .sliceable = true};
+        used_of[feature] = p->n_used;
     }
-    return used_of[feature];
+    return used_of[feature] - 1;
 }
 
 static bool find_columns(Predictor *p, Error *err)
 {
     const BoostModel *model = p->model;
     size_t n_features = (size_t)p->n_features, n_splits = 0;
-    p->used_of_feature = arena_array(&p->arena, int32_t, n_features);
-    p->used_of_category = arena_array(&p->arena, int32_t, n_features);
-    for (size_t f = 0; f < n_features; f++) p->used_of_feature[f] = p->used_of_category[f] = -1;
+    p->used_of_feature = data_array(int32_t, n_features, "the features", err);
+    p->used_of_category = data_array(int32_t, n_features, "the features", err);
+    if (!p->used_of_feature || !p->used_of_category) return false;
     for (int32_t t = 0; t < model->n_trees; t++)
         for (int32_t i = 0; i < model->trees[t].n_nodes; i++)
             n_splits += !tree_is_leaf(&model->trees[t], i);
@@ -97,7 +103,7 @@ static bool find_columns(Predictor *p, Error *err)
         const Tree *tree = &model->trees[t];
         for (int32_t i = 0; i < tree->n_nodes; i++) {
             if (tree_is_leaf(tree, i) || tree->categorical[i]) continue;
-            UsedColumn *used = &p->used[p->used_of_feature[tree->feature[i]]];
+            UsedColumn *used = &p->used[p->used_of_feature[tree->feature[i]] - 1];
             used->thresholds[used->n_thresholds++] = tree->threshold[i];
         }
     }
@@ -126,10 +132,17 @@ static uint32_t add_set(Predictor *p, const Tree *tree, int32_t node)
     const int32_t *categories = tree->categories + tree->set_start[node];
     int32_t n = tree->set_size[node], top = -1;
     for (int32_t i = 0; i < n; i++) top = MAX(top, categories[i]);
-    uint32_t n_words = (uint32_t)(top / 32 + 1);
-    uint32_t *words = arena_array(&p->arena, uint32_t, n_words + 1);
-    for (int32_t i = 0; i < n; i++) words[categories[i] / 32] |= 1u << (categories[i] % 32);
-    p->sets[p->n_sets] = (CategorySet){n_words, words};
+    CategorySet *set = &p->sets[p->n_sets];
+    if (top / 32 <= 64 + n) {
+        uint32_t *words = arena_array(&p->arena, uint32_t, top / 32 + 2);
+        for (int32_t i = 0; i < n; i++) words[categories[i] / 32] |= 1u << (categories[i] % 32);
+        *set = (CategorySet){.n_words = (uint32_t)(top / 32 + 1), .words = words};
+    } else {
+        uint32_t *list = arena_array(&p->arena, uint32_t, n);
+        memcpy(list, categories, (size_t)n * sizeof *list);
+        qsort(list, (size_t)n, sizeof *list, compare_numbers);
+        *set = (CategorySet){.n_list = (uint32_t)n, .list = list};
+    }
     return (uint32_t)p->n_sets++;
 }
 
@@ -152,7 +165,7 @@ static void pack_tree(Predictor *p, int32_t t, int32_t root, int32_t *order, int
             continue;
         }
         bool category = tree->categorical[node];
-        int32_t used = (category ? p->used_of_category : p->used_of_feature)[tree->feature[node]];
+        int32_t used = (category ? p->used_of_category : p->used_of_feature)[tree->feature[node]] - 1;
         *to = (PackedNode){tree->threshold[node],
                            (uint32_t)used << 2 | (tree->default_left[node] ? 0 : PACKED_RIGHT) |
                                (category ? PACKED_CATEGORY : 0),
@@ -175,7 +188,7 @@ static bool tree_sliceable(const Predictor *p, int32_t t)
     for (int32_t i = 0; i < tree->n_nodes; i++) {
         if (tree_is_leaf(tree, i)) continue;
         const int32_t *used_of = tree->categorical[i] ? p->used_of_category : p->used_of_feature;
-        if (!p->used[used_of[tree->feature[i]]].sliceable) return false;
+        if (!p->used[used_of[tree->feature[i]] - 1].sliceable) return false;
     }
     return true;
 }
@@ -209,8 +222,7 @@ static void slice_one(Predictor *p, int32_t t, uint32_t *n_nodes, uint32_t *n_se
             uint8_t *table = p->slice_sets + (size_t)*n_sets * 256;
             to->set = (*n_sets)++;
             for (int32_t c = 0; c < used->n_categories; c++)
-                if ((uint32_t)c / 32 < set->n_words && set->words[c / 32] >> (c % 32) & 1)
-                    table[c] = 0x80;
+                if (set_has(set, (uint32_t)c)) table[c] = 0x80;
             table[SLICE_CATEGORIES + 1] = 0x80;
         } else {
             to->rank = (uint16_t)position(used->thresholds, used->n_thresholds, from->threshold);
@@ -303,6 +315,8 @@ bool predictor_new(const BoostModel *model, Predictor **ret_predictor, Error *er
 void predictor_free(Predictor *p)
 {
     if (!p) return;
+    data_free(p->used_of_feature);
+    data_free(p->used_of_category);
     data_free(p->nodes);
     data_free(p->slice_nodes);
     data_free(p->slice_leaves);

@@ -23,10 +23,26 @@ typedef struct PackedNode {
 
 enum { PACKED_RIGHT = 1, PACKED_CATEGORY = 2 }; /* missing goes right; split by a set */
 
-typedef struct CategorySet { /* bit c of `words`: category c goes right */
-    uint32_t n_words;
-    const uint32_t *words;
+/* Bit c of `words`: category c goes right.  Few and large categories stand in a sorted list instead,
+ * so that the set takes no more memory than the file that it is from. */
+typedef struct CategorySet {
+    uint32_t n_words, n_list;
+    const uint32_t *words, *list;
 } CategorySet;
+
+static inline bool set_has(const CategorySet *set, uint32_t category)
+{
+    if (category / 32 < set->n_words) return set->words[category / 32] >> (category % 32) & 1;
+    uint32_t low = 0, high = set->n_list;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (set->list[middle] < category)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < set->n_list && set->list[low] == category;
+}
 
 typedef struct PackedTree {
     int32_t root, height, group;
@@ -82,7 +98,8 @@ struct Predictor {
 
     UsedColumn *used;
     int32_t n_used;
-    int32_t *used_of_feature;  /* n_features: used column (numeric), or -1 */
+    int32_t *used_of_feature;  /* n_features: 1 + used column (numeric), or 0: memory that is never
+                                  touched costs nothing, however many features a file claims */
     int32_t *used_of_category; /* the same for categorical splits */
 
     PackedNode *nodes;

@@ -13,6 +13,8 @@
 
 enum { WALKS = 8 };
 
+#define CATEGORY_END 0x1p24f /* as in tree_next */
+
 static inline int32_t step(const PackedNode *node, float x, bool missing)
 {
     bool right = x >= node->threshold;
@@ -27,9 +29,7 @@ static int32_t step_category(const Predictor *p, const PackedNode *node, float x
     if (isnan(x)) {
         right = node->column & PACKED_RIGHT;
     } else {
-        const CategorySet *set = &p->sets[node->set];
-        right = x >= 0 && x < (float)set->n_words * 32 &&
-                (set->words[(uint32_t)x / 32] >> ((uint32_t)x % 32) & 1);
+        right = x >= 0 && x < CATEGORY_END && set_has(&p->sets[node->set], (uint32_t)x);
     }
     return node->left + right;
 }
