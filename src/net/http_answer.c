@@ -291,7 +291,7 @@ void http_answer(HttpExchange *exchange, int status, Str content_type, Str body)
 void connection_refuse(Connection *c, int status, const char *reason)
 {
     HttpServer *server = c->server;
-    server->counts.refused++;
+    connection_count(&server->counts.refused, 1);
     if (c->known && server->handler.lost) server->handler.lost(server->handler.arg, &c->exchange);
     c->known = false;
     c->last = c->drop_input = true;
@@ -336,6 +336,7 @@ void http_answer_write(HttpExchange *exchange, Str piece)
     add_body(c, piece);
     if (c->framing == FRAMING_CHUNKS) add(c, STR("\r\n"));
     if (!c->processing && !c->blocked && c->stage != STAGE_CLOSED) connection_flush(c);
+    c->wants_room = connection_queued(c) > 0;
     if (!c->processing && c->blocked) connection_process(c); /* waits for the socket */
 }
 

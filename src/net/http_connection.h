@@ -64,6 +64,7 @@ typedef struct Connection {
     bool drop_input; /* input that nobody wants may arrive: linger before closing */
     bool processing;
     bool blocked;    /* output waits for the socket */
+    bool wants_room; /* the handler wrote what was not sent at once */
 
     Kept *kept;       /* NULL: nothing of a request needs to be remembered */
     size_t body_len;  /* of the body so far; collected behind the head */
@@ -110,6 +111,10 @@ struct HttpServer {
     char date[40];
     size_t date_len;
 };
+
+/* One thread writes the counts, any may read them. */
+#define connection_count(counter, n)                                                               \
+    __atomic_store_n(counter, *(counter) + (n), __ATOMIC_RELAXED)
 
 static inline Input *connection_input(Connection *c)
 {

@@ -59,7 +59,8 @@ static void feed(Str text, const HttpLimits *limits, size_t (*piece)(void *, siz
             if (n == missing) out->result = HTTP_DONE;
         }
         if (out->result != HTTP_MORE || have == text.len) return;
-        have = MIN(text.len, have + piece(arg, text.len));
+        size_t more = piece(arg, text.len);
+        have = MIN(text.len, have + more);
     }
 }
 

@@ -88,7 +88,7 @@ void connection_close(Connection *c)
     if (c->previous) c->previous->next = c->next;
     else server->first = c->next;
     if (c->next) c->next->previous = c->previous;
-    server->counts.open--;
+    connection_count(&server->counts.open, -1);
     check_stopped(server);
 }
 
@@ -227,7 +227,7 @@ static void call_request(Connection *c)
     HttpServer *server = c->server;
     c->stage = STAGE_HANDLER;
     c->known = true;
-    server->counts.requests++;
+    connection_count(&server->counts.requests, 1);
     server->handler.request(server->handler.arg, &c->exchange);
 }
 
@@ -240,7 +240,7 @@ static void begin_body(Connection *c)
     size_t body_at = input->at + request->head_len;
     c->stage = STAGE_BODY;
     c->exchange = (HttpExchange){.request = request, .body_max = server->options.limits.body_max};
-    c->in_pieces = c->paused = c->answering = false;
+    c->in_pieces = c->paused = c->answering = c->wants_room = false;
     c->body_len = 0;
     c->raw_at = c->next_at = body_at;
     if (request->chunked) c->chunks = (HttpChunks){0};
@@ -380,6 +380,23 @@ static bool settle_input(Connection *c)
     return true;
 }
 
+/* The next thing that can be done for a connection; false when there is none. */
+static bool step(Connection *c)
+{
+    /* While an answer waits for the socket nothing else is read: memory stays bounded. */
+    if (c->blocked || (c->file >= 0 && !connection_flush(c))) return false;
+    switch (c->stage) {
+    case STAGE_HEAD: return read_head(c);
+    case STAGE_BODY: return read_body(c);
+    case STAGE_HANDLER:
+        if (!c->wants_room || !c->server->handler.room || !connection_flush(c)) return false;
+        c->wants_room = false;
+        c->server->handler.room(c->server->handler.arg, &c->exchange);
+        return true;
+    default: return false;
+    }
+}
+
 /* All that can be done now: requests, answers, sending.  Called when input or room came, and when
  * the handler answered outside of it. */
 void connection_process(Connection *c)
@@ -389,16 +406,8 @@ void connection_process(Connection *c)
     bool outer = server->current == NULL;
     if (outer) server->current = c;
     c->processing = true;
-    bool more = true;
-    while (more) {
-        if (c->stage == STAGE_FINISH) c->drop_input |= connection_input(c)->at < connection_input(c)->bytes.len;
-        /* While an answer waits for the socket nothing else is read: memory stays bounded. */
-        more = !c->blocked && c->file < 0;
-        if (more && c->stage == STAGE_HEAD) more = read_head(c);
-        else if (more && c->stage == STAGE_BODY) more = read_body(c);
-        else more = false;
-        if (!more && c->file >= 0 && !c->blocked) more = connection_flush(c);
-    }
+    while (step(c)) {}
+    if (c->stage == STAGE_FINISH) c->drop_input |= connection_input(c)->at < connection_input(c)->bytes.len;
     if (c->stage != STAGE_CLOSED && !settle_input(c)) connection_close(c);
     if (connection_flush(c) && c->stage == STAGE_FINISH) begin_linger(c);
     if (outer) {
@@ -446,11 +455,6 @@ static void ready(LoopSource *source, uint32_t events)
         if (!connection_flush(c)) {
             if (c->stage != STAGE_CLOSED) set_waits(c);
             return;
-        }
-        if (c->stage == STAGE_HANDLER && c->answering && c->server->handler.room) {
-            c->processing = true;
-            c->server->handler.room(c->server->handler.arg, &c->exchange);
-            c->processing = false;
         }
         connection_process(c);
         return;
@@ -518,8 +522,8 @@ static void add_connection(HttpServer *server, int fd)
     c->next = server->first;
     if (c->next) c->next->previous = c;
     server->first = c;
-    server->counts.open++;
-    server->counts.connections++;
+    connection_count(&server->counts.open, 1);
+    connection_count(&server->counts.connections, 1);
     connection_deadline(c, loop_now(server->loop) + server->options.idle_seconds);
 }
 
@@ -663,5 +667,11 @@ void http_server_free(HttpServer *server)
 
 HttpCounts http_server_counts(const HttpServer *server)
 {
-    return server->counts;
+    const HttpCounts *counts = &server->counts;
+    return (HttpCounts){
+        .connections = __atomic_load_n(&counts->connections, __ATOMIC_RELAXED),
+        .requests = __atomic_load_n(&counts->requests, __ATOMIC_RELAXED),
+        .refused = __atomic_load_n(&counts->refused, __ATOMIC_RELAXED),
+        .open = __atomic_load_n(&counts->open, __ATOMIC_RELAXED),
+    };
 }

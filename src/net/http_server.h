@@ -71,7 +71,7 @@ bool http_server_listen(HttpServer *server, int fd, bool shared, Error *err);
  * what is left after stop_seconds is cut off.  Then `stopped` is called, once. */
 void http_server_stop(HttpServer *server, void (*stopped)(void *arg), void *arg);
 
-HttpCounts http_server_counts(const HttpServer *server);
+HttpCounts http_server_counts(const HttpServer *server); /* from any thread */
 
 /* ---- listening sockets ---- */
 
