@@ -43,3 +43,38 @@ TEST(metric, multiclass_means_are_over_rows)
     CHECK_NEAR(metric_of("mlogloss", model, &labels, m), want, 1e-6);
     CHECK_NEAR(metric_of("merror", model, &labels, m), 0.5, 1e-12);
 }
+
+TEST(metric, names_that_do_not_fit_are_refused)
+{
+    static const struct {
+        const char *objective, *name, *want;
+    } cases[] = {
+        {"reg:squarederror", "rmsee", "unknown metric 'rmsee'; did you mean 'rmse'?"},
+        {"reg:squarederror", "auc",
+         "metric 'auc' cannot measure objective 'reg:squarederror': it is for classification and ranking"},
+        {"reg:squarederror", "aft-nloglik",
+         "metric 'aft-nloglik' cannot measure objective 'reg:squarederror': it is for survival:aft"},
+        {"multi:softmax", "logloss",
+         "metric 'logloss' cannot measure objective 'multi:softmax': it is for objectives of one output; "
+         "mlogloss and merror measure classes"},
+        {"multi:softmax", "f1_binary",
+         "metric 'f1_binary' cannot measure objective 'multi:softmax': it is for two classes (Target is "
+         "multiclass but average='binary'); the _macro and _micro forms measure more"},
+        {"rank:ndcg", "ndcg@0", "metric 'ndcg@0': '0' is not a whole positive number"},
+        {"binary:logistic", "error@x", "metric 'error@x': 'x' is not a number"},
+        {"binary:logistic", "auc@3", "metric 'auc' takes nothing after '@', but it says 'auc@3'"},
+        {"reg:tweedie", "tweedie-nloglik@2", "tweedie variance power must be in interval [1, 2); it is 2"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        ObjectiveParams params = {.name = str_of(cases[i].objective), .n_classes = 4};
+        Error err = {0};
+        BoostMetric metric;
+        CHECK(!boost_metric_parse(str_of(cases[i].name), &params, &metric, &err));
+        CHECK_STR(str_of(err.text), str_of(cases[i].want));
+    }
+    for (const char *const *name = boost_metric_names; *name; name++) {
+        Error err = {0};
+        BoostMetric metric;
+        CHECK_OK(boost_metric_parse(str_of(*name), NULL, &metric, &err), err);
+    }
+}

@@ -22,7 +22,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-enum { TOPK_DEFAULT = 32, ROWS_PER_CHUNK = 4096 };
+enum { ROWS_PER_CHUNK = 4096 };
 
 typedef enum Target { TARGET_PAIRWISE, TARGET_NDCG, TARGET_MAP } Target;
 
@@ -246,7 +246,7 @@ bool rank_gradients(Objective *objective, const Labels *labels, const float *mar
         .weight_norm = 1,
     };
     args.n_pairs = params->lambdarank_num_pair ? (size_t)params->lambdarank_num_pair
-                                               : (args.topk ? TOPK_DEFAULT : 1);
+                                               : (args.topk ? RANK_TOP_DEFAULT : 1);
     for (size_t g = 0; g < args.n_groups; g++)
         args.largest = MAX(args.largest, (size_t)(args.start[g + 1] - args.start[g]));
     if (labels->weight) {

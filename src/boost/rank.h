@@ -7,6 +7,8 @@
 
 #include <math.h>
 
+enum { RANK_TOP_DEFAULT = 32 }; /* positions that pairs and metrics look at */
+
 /* Gain of relevance `y`: 2^y - 1, or y itself. */
 static inline double dcg_gain(float y, bool exponential)
 {
