@@ -81,7 +81,7 @@ static const char *mismatch(const MetricSpec *spec, const ObjectiveParams *objec
     const ObjectiveSpec *of = objective_spec(objective->name);
     if (!of) return NULL;
     bool classes = of->labels == LABEL_CLASS;
-    bool labels = classes || of->link == LINK_LOGIT || of->link == LINK_SIGN;
+    bool labels = classes || of->labels == LABEL_UNIT;
     bool one_output = !classes && objective->n_quantiles < 2;
     switch (spec->needs) {
     case NEEDS_ONE_OUTPUT:
