@@ -130,6 +130,9 @@ void walk_model(const BoostModel *model, const float *row, float *out);
 /* Refuses data whose columns do not fit the model's features. */
 bool predict_check(const BoostModel *model, const Matrix *data, Error *err);
 
+/* Row i as n_features floats, whatever the layout. */
+void predict_copy_row(const BoostModel *model, const Matrix *data, int64_t i, float *row);
+
 /* Ranks of n <= SLICE_ROWS values of a column, into one or two blocks of SLICE_ROWS ranks (u8 or
  * u16 by the column's kind): missing values as 0 and as the highest rank.  Returns whether there
  * are missing ones; `right` is filled only then. */
