@@ -27,15 +27,15 @@ typedef enum HeaderMode { HEADER_AUTO, HEADER_YES, HEADER_NO } HeaderMode;
 
 typedef struct ReadOptions {
     DataFormat format;
-    HeaderMode header;   /* HEADER_AUTO: yes when the first line has no number and a later one does,
+    HeaderMode header;  /* HEADER_AUTO: yes when the first line has no number and a later one does,
                             or all its fields are distinct names over differently typed values */
-    char separator;      /* 0: found from the first line among , ; tab | */
-    bool numeric;        /* every field must be a number or empty; a text is an error */
-    bool f64;            /* number columns as double instead of float */
-    bool skip_bad_rows;  /* drop rows that are wrong and count them, instead of failing */
-    int64_t rows_max;    /* stop after so many rows; 0: no limit */
-    int depth;           /* folders below the given one that are looked into (SageMaker: 3) */
-    const Str *numbers;  /* names (or zero-based positions) of columns that must be numbers */
+    char separator;     /* 0: found from the first line among , ; tab | */
+    bool numeric;       /* every field must be a number or empty; a text is an error */
+    bool f64;           /* number columns as double instead of float */
+    bool skip_bad_rows; /* drop rows that are wrong and count them, instead of failing */
+    int64_t rows_max;   /* stop after so many rows; 0: no limit */
+    int depth;          /* folders below the given one that are looked into (SageMaker: 3) */
+    const Str *numbers; /* names (or zero-based positions) of columns that must be numbers */
     int32_t n_numbers;
     const Str *categories; /* and of those that are categories even if they look like numbers */
     int32_t n_categories;
@@ -43,11 +43,11 @@ typedef struct ReadOptions {
 
 typedef struct ReadReport {
     int64_t n_rows;
-    int64_t n_skipped;  /* rows that --skip-bad-rows dropped */
-    int64_t n_bytes;    /* of the unpacked text */
+    int64_t n_skipped; /* rows that --skip-bad-rows dropped */
+    int64_t n_bytes;   /* of the unpacked text */
     int32_t n_files;
-    DataFormat format;  /* what it was */
-    bool header;        /* whether a header was found */
+    DataFormat format;       /* what it was */
+    bool header;             /* whether a header was found */
     char first_skipped[512]; /* why the first row was dropped */
 } ReadReport;
 
