@@ -151,6 +151,8 @@ typedef struct Algorithm {
     Task (*task)(const Model *model);
     int32_t (*n_features)(const Model *model); /* 0: unknown */
     int32_t (*n_classes)(const Model *model);  /* multiclass; else 0 */
+    /* The name of the loss that was minimized ("binary:logistic"); NULL: there is no choice. */
+    Str (*objective)(const Model *model);
     /* One row, no allocation, for the model server's short way: n_features floats in, the default
      * outputs' numbers out (at most `max`), returns how many; NULL: not offered. */
     int32_t (*predict_row)(const Model *model, const float *row, float *out, int32_t max);

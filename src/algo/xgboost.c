@@ -440,6 +440,11 @@ static int32_t xgboost_n_classes(const Model *model)
     return xgboost_task(model) == TASK_MULTICLASS ? model->members[0]->n_groups : 0;
 }
 
+static Str xgboost_objective(const Model *model)
+{
+    return model->members[0]->objective;
+}
+
 static bool xgboost_importance(const Model *model, const char *kind, Arena *arena, double **ret_values, Error *err)
 {
     double *values = arena_array(arena, double, model->members[0]->n_features);
@@ -529,6 +534,7 @@ const Algorithm xgboost_algorithm = {
     .task = xgboost_task,
     .n_features = xgboost_n_features,
     .n_classes = xgboost_n_classes,
+    .objective = xgboost_objective,
     .predict_row = xgboost_predict_row,
     .importance = xgboost_importance,
 };
