@@ -105,12 +105,13 @@ static const char *format_name(DataFormat format)
 static bool read_table(Source *source, const ReadOptions *options, DataFormat format, Pool *pool,
                        Frame **ret_frame, ReadReport *report, Error *err)
 {
-    (void)options, (void)pool, (void)ret_frame, (void)report;
     switch (format) {
 #if HAVE_CSV
     case DATA_CSV:
         return frame_read_csv(source, options, pool, ret_frame, report, err);
 #endif
+    case DATA_JSONL:
+        return frame_read_jsonl(source, options, pool, ret_frame, report, err);
     case DATA_LIBSVM:
     case DATA_RECORDIO:
         return error_set(
