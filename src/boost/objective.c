@@ -444,6 +444,38 @@ double objective_estimate_base(const Objective *objective, const Labels *labels,
     return base;
 }
 
+/* Shares of the classes as log odds against their geometric mean. */
+static void class_bases(const Objective *objective, const Labels *labels, double *bases)
+{
+    int32_t n = objective->n_groups;
+    double total = 0, mean = 0;
+    for (int32_t k = 0; k < n; k++) bases[k] = 0;
+    for (int64_t i = 0; i < labels->n_rows; i++) {
+        double w = labels->weight ? (double)labels->weight[i] : 1;
+        int32_t label = (int32_t)labels->label[i];
+        if (label >= 0 && label < n) bases[label] += w;
+        total += w;
+    }
+    for (int32_t k = 0; k < n; k++) {
+        bases[k] = log(bases[k] / total + 1e-6);
+        mean += bases[k] / n;
+    }
+    for (int32_t k = 0; k < n; k++) bases[k] -= mean;
+}
+
+void objective_estimate_bases(const Objective *objective, const Labels *labels, Pool *pool,
+                              double *ret_bases)
+{
+    if (objective->spec->labels == LABEL_CLASS) {
+        class_bases(objective, labels, ret_bases);
+        return;
+    }
+    for (int32_t k = 0; k < objective->n_groups; k++)
+        ret_bases[k] = objective->spec->gradients == quantile
+                           ? label_quantile(labels, objective->params.quantile_alpha[k])
+                           : objective_estimate_base(objective, labels, pool);
+}
+
 /* ---- outputs ---- */
 
 void objective_transform(const BoostModel *model, float *margins, int64_t n_rows, int32_t *ret_width)

@@ -49,6 +49,12 @@ bool objective_check(const Objective *objective, const Labels *labels, Error *er
 
 /* The constant that training starts from, in output space (XGBoost's base_score, 3.x estimation). */
 double objective_estimate_base(const Objective *objective, const Labels *labels, Pool *pool);
+/* The same for each output, objective_groups of them.  They differ for multi:* (logarithms of the
+ * classes' shares, their mean 0) and for several quantiles; XGBoost has this since 3.1.  Written as
+ * BoostModel.base_scores. */
+void objective_estimate_bases(const Objective *objective, const Labels *labels, Pool *pool,
+                              double *ret_bases);
+
 double objective_base_to_margin(const Objective *objective, double base_score);
 
 /* Gradient pairs: gh[2 * (i * n_groups + k)] and the next; weights included.  `round` seeds what is

@@ -199,8 +199,13 @@ TEST(objective, training_starts_where_xgboost_does)
         for (int i = 0; i < block.n_rows; i++) weighted |= block.weight[i] != 1;
         if (!weighted) block.labels.weight = NULL;
         CHECK(str_next_line(&text, &line) && str_next(&line, ' ', &word));
-        double base = objective_estimate_base(objective, &block.labels, NULL), want = number(line);
-        if (!test_near(base, want, 1e-6)) FAIL("%.*s: %.9g, not %.9g", STR_ARG(block.title), base, want);
+        double base[OUTPUTS_MAX];
+        objective_estimate_bases(objective, &block.labels, NULL, base);
+        for (int k = 0; k < block.n_outputs; k++) {
+            double want = next_number(&line);
+            if (!test_near(base[k], want, 1e-6))
+                FAIL("%.*s: output %d starts from %.9g, not %.9g", STR_ARG(block.title), k, base[k], want);
+        }
     }
     CHECK(n_blocks >= 30);
 }

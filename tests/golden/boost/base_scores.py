@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes base_scores.txt: the constant the xgboost package starts from, out of saved models.
 
-Each block: "base OBJECTIVE key=value ...", a line of column names, the rows, a line "base VALUE".
+Each block: "base OBJECTIVE key=value ...", a line of column names, the rows, a line "base VALUE ..." by output.
 
 usage: base_scores.py > base_scores.txt     (made with xgboost 3.2.0)
 """
@@ -24,14 +24,16 @@ def block(objective, label, weight=None, **params):
         d.set_float_info("label_lower_bound", label)
         d.set_float_info("label_upper_bound", label)
     words = [objective, f"rows={len(label)}"] + [f"{key}={value}" for key, value in params.items()]
+    if "quantile_alpha" in params:
+        params["quantile_alpha"] = [float(a) for a in str(params["quantile_alpha"]).split(",")]
     booster = xgb.train(dict(params, objective=objective, max_depth=2), d, 1)
     model = json.loads(booster.save_raw("json"))
     base = json.loads(model["learner"]["learner_model_param"]["base_score"])
-    print("base", *words)
+    print("base", *words, f"outputs={len(base)}")
     print("label upper weight margins")
     for i in range(len(label)):
-        print(f"{label[i]:.9g} {label[i]:.9g} {1 if weight is None else weight[i]:.9g} 0")
-    print("base", f"{base[0]:.9g}")
+        print(f"{label[i]:.9g} {label[i]:.9g} {1 if weight is None else weight[i]:.9g}" + " 0" * len(base))
+    print("base", *[f"{b:.9g}" for b in base])
 
 
 weight = f32(rng.random(N) + 0.25)
@@ -48,6 +50,9 @@ for w in (None, weight):
     block("reg:pseudohubererror", real, w, huber_slope=0.5)
     block("reg:absoluteerror", real, w)
     block("reg:quantileerror", real, w, quantile_alpha=0.3)
+    block("reg:quantileerror", real, w, quantile_alpha="0.1,0.5,0.9")
+    block("multi:softprob", f32(np.minimum(counts, 3)), w, num_class=5)
+    block("multi:softmax", binary, w, num_class=2)
     block("reg:gamma", positive, w)
     block("reg:tweedie", counts, w)
     block("count:poisson", counts, w)
