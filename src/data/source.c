@@ -142,7 +142,6 @@ bool source_open_bytes(Str bytes, const char *name, const SourceOptions *options
     if (!source->input) return false;
     if (bytes.len) memcpy(source->input, bytes.ptr, bytes.len);
     source->memory = (Str){source->input, bytes.len};
-    source->regular = true;
     *ret_source = STEAL(source);
     return true;
 }
@@ -355,21 +354,6 @@ bool source_peek(Source *source, SourceBlock *ret_block, Error *err)
         source->peeked = true;
     }
     *ret_block = source->current;
-    return true;
-}
-
-bool source_restart(Source *source, Error *err)
-{
-    assert(source->regular);
-    bool standard_input = !source->folder && !source->memory.ptr &&
-                          str_is(str_of(source->names[0]), "-");
-    if (standard_input && lseek(STDIN_FILENO, 0, SEEK_SET) < 0)
-        return error_sys(err, errno, "read standard input again");
-    close_file(source);
-    source->file = -1;
-    source->peeked = source->at_end = false;
-    source->current = (SourceBlock){0};
-    source->n_bytes = 0;
     return true;
 }
 

@@ -59,9 +59,6 @@ bool source_next(Source *source, size_t keep, SourceBlock *ret_block, Error *err
 /* The block that source_next will give, without taking it. */
 bool source_peek(Source *source, SourceBlock *ret_block, Error *err);
 
-/* Begins again with the first file; only where source_is_regular (files, folders, memory). */
-bool source_restart(Source *source, Error *err);
-
 /* Says that these bytes of a mapped block were read for the last time: their pages leave this
  * process, so that peak memory does not count the file.  Only whole pages inside count; for other
  * blocks it does nothing.  Safe to call from several threads; reading them again is only slower. */
@@ -70,7 +67,7 @@ void source_done(const SourceBlock *block, const char *begin, const char *end);
 /* The files behind the path in their order (one for a file, "-" or a pipe). */
 int32_t source_n_files(const Source *source);
 const char *source_file_name(const Source *source, int32_t file);
-bool source_is_regular(const Source *source); /* files on disk or memory: can be read again */
+bool source_is_regular(const Source *source); /* all are regular files on disk */
 int64_t source_n_bytes(const Source *source); /* unpacked bytes that came out so far */
 
 #endif
