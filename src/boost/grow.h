@@ -137,14 +137,21 @@ struct Builder {
     /* Grows `tree` (initialised: one leaf) with eta in the leaves, and says for every row, chosen
      * or not, the leaf node it falls into. */
     bool (*grow)(Builder *builder, const GrowTask *task, Tree *tree, int32_t *row_leaf, Error *err);
-    /* Leaves of the rows of the validation data in a tree that this builder grew; NULL: the trainer
-     * walks the floats. */
-    bool (*route)(Builder *builder, const Tree *tree, int32_t *row_leaf, Error *err);
+    /* Leaves of all rows of the training or the validation data in a tree that this builder grew;
+     * NULL: the trainer walks the floats. */
+    bool (*route)(Builder *builder, const Tree *tree, bool validation, int32_t *row_leaf, Error *err);
     void (*free)(Builder *builder);
 };
 
-/* `train` and `validation` (or NULL) live as long as the builder; hist gives their columns back. */
-bool hist_builder_new(const BoostParams *params, BoostData *train, BoostData *validation,
+static inline void builder_free(Builder *builder)
+{
+    if (builder) builder->free(builder);
+}
+AUTO_FREE(Builder, builder_free);
+
+/* `train` and `validation` (or NULL) live as long as the builder; hist gives their columns back
+ * unless `keep`. */
+bool hist_builder_new(const BoostParams *params, BoostData *train, BoostData *validation, bool keep,
                       Pool *pool, Builder **ret_builder, Error *err);
 bool exact_builder_new(const BoostParams *params, BoostData *train, Pool *pool,
                        Builder **ret_builder, Error *err);

@@ -1,0 +1,167 @@
+/* Partition of rows: see partition.h.
+ *
+ * Two passes: the first makes a bit per row, the second moves rows and sums by the bits.  Chunks of a
+ * node can so be moved at once, each to its own place.  Sixteen rows are compressed in a register
+ * and stored through a mask: stores beyond the end would race with the neighbour chunk, and compressing straight to
+ * memory is slow on Zen 4. */
+
+#include "boost/partition.h"
+
+#include "base/cpu.h"
+
+#include <string.h>
+#if CLARY_X86
+#include <immintrin.h>
+#endif
+
+bool bin_goes_left(const BinTest *test, const Bins *bins, uint32_t bin)
+{
+    if (bin == (bins->width ? bins->missing : UINT32_MAX)) return test->default_left;
+    if (!test->categorical) return (int64_t)bin <= test->bin;
+    return bin >= (uint32_t)test->n_right || !test->right[bin];
+}
+
+/* Missing is the greatest number: with 1 added it wraps around to the least.  So one comparison
+ * does, `bin + add <= limit`, for either default. */
+
+static size_t bits_u8(const uint8_t *col, const uint32_t *rows, size_t n, uint8_t add, uint8_t limit,
+                      uint64_t *bits)
+{
+    size_t n_left = 0;
+    for (size_t i = 0; i < n; i += 64) {
+        size_t m = MIN((size_t)64, n - i);
+        uint64_t word = 0;
+        if (rows) {
+            for (size_t k = 0; k < m; k++)
+                word |= (uint64_t)((uint8_t)(col[rows[i + k]] + add) <= limit) << k;
+        } else {
+            for (size_t k = 0; k < m; k++)
+                word |= (uint64_t)((uint8_t)(col[i + k] + add) <= limit) << k;
+        }
+        bits[i / 64] = word;
+        n_left += (size_t)__builtin_popcountll(word);
+    }
+    return n_left;
+}
+
+#if CLARY_X86
+TARGET_AVX512 static size_t bits_u8_avx512(const uint8_t *col, size_t n, uint8_t add, uint8_t limit,
+                                           uint64_t *bits)
+{
+    const __m512i adds = _mm512_set1_epi8((char)add), limits = _mm512_set1_epi8((char)limit);
+    size_t n_left = 0;
+    for (size_t i = 0; i < n; i += 64) {
+        __mmask64 tail = n - i >= 64 ? ~(uint64_t)0 : ((uint64_t)1 << (n - i)) - 1;
+        __m512i bin = _mm512_add_epi8(_mm512_maskz_loadu_epi8(tail, col + i), adds);
+        uint64_t word = _mm512_mask_cmple_epu8_mask(tail, bin, limits);
+        bits[i / 64] = word;
+        n_left += (size_t)_mm_popcnt_u64(word);
+    }
+    return n_left;
+}
+#endif
+
+static size_t bits_any(const Bins *bins, const BinTest *test, const uint32_t *rows, size_t first,
+                       size_t n, uint64_t *bits)
+{
+    size_t n_left = 0;
+    for (size_t i = 0; i < n; i += 64) {
+        size_t m = MIN((size_t)64, n - i);
+        uint64_t word = 0;
+        for (size_t k = 0; k < m; k++) {
+            size_t row = rows ? rows[i + k] : first + i + k;
+            uint32_t bin = bins_at(bins, (int64_t)row, test->column);
+            word |= (uint64_t)bin_goes_left(test, bins, bin) << k;
+        }
+        bits[i / 64] = word;
+        n_left += (size_t)__builtin_popcountll(word);
+    }
+    return n_left;
+}
+
+size_t partition_bits(const Bins *bins, const BinTest *test, const uint32_t *rows, size_t first,
+                      size_t n, uint64_t *bits)
+{
+    if (bins->width != 1 || test->categorical)
+        return bits_any(bins, test, rows, first, n, bits);
+    const uint8_t *col = bins->cols + (size_t)test->column * bins->col_stride;
+    uint8_t add = test->default_left, limit;
+    if (test->bin < 0 && !test->default_left) { /* nothing goes left */
+        memset(bits, 0, (n + 63) / 64 * sizeof *bits);
+        return 0;
+    }
+    limit = (uint8_t)(test->bin + add);
+    if (!rows) col += first;
+#if CLARY_X86
+    if (!rows && cpu_level() >= CPU_AVX512) return bits_u8_avx512(col, n, add, limit, bits);
+#endif
+    return bits_u8(col, rows, n, add, limit, bits);
+}
+
+static void move_base(const uint64_t *bits, const uint32_t *rows, const HistSum *q, size_t first,
+                      size_t n, uint32_t *left_rows, HistSum *left_q, uint32_t *right_rows,
+                      HistSum *right_q)
+{
+    for (size_t i = 0; i < n; i++) {
+        bool left = bits[i / 64] >> (i & 63) & 1;
+        uint32_t *to = left ? left_rows : right_rows;
+        HistSum *to_q = left ? left_q : right_q;
+        *to = rows ? rows[i] : (uint32_t)(first + i);
+        *to_q = q[i];
+        left_rows += left;
+        left_q += left;
+        right_rows += !left;
+        right_q += !left;
+    }
+}
+
+#if CLARY_X86
+TARGET_AVX512 static inline __m512i load_q(const HistSum *q, __mmask8 mask)
+{
+    return _mm512_maskz_loadu_epi64(mask, q);
+}
+
+TARGET_AVX512 static void move_avx512(const uint64_t *bits, const uint32_t *rows, const HistSum *q,
+                                      size_t first, size_t n, uint32_t *left_rows, HistSum *left_q,
+                                      uint32_t *right_rows, HistSum *right_q)
+{
+    const __m512i iota = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+#define STORE(to, to_q, keep)                                                                      \
+    do {                                                                                           \
+        unsigned k_ = (keep), low_ = k_ & 255, high_ = k_ >> 8;                                    \
+        unsigned n_ = (unsigned)_mm_popcnt_u32(k_), n_low_ = (unsigned)_mm_popcnt_u32(low_);       \
+        _mm512_mask_storeu_epi32(to, (__mmask16)_bzhi_u32(0xffff, n_),                             \
+                                 _mm512_maskz_compress_epi32((__mmask16)k_, row));                 \
+        _mm512_mask_storeu_epi64(to_q, (__mmask8)_bzhi_u32(0xff, n_low_),                          \
+                                 _mm512_maskz_compress_epi64((__mmask8)low_, q_low));              \
+        _mm512_mask_storeu_epi64(to_q + n_low_, (__mmask8)_bzhi_u32(0xff, n_ - n_low_),            \
+                                 _mm512_maskz_compress_epi64((__mmask8)high_, q_high));            \
+        to += n_;                                                                                  \
+        to_q += n_;                                                                                \
+    } while (0)
+    for (size_t i = 0; i < n; i += 16) {
+        unsigned valid = n - i >= 16 ? 0xffff : (1u << (n - i)) - 1;
+        unsigned left = (unsigned)(bits[i / 64] >> (i & 63)) & valid, right = valid & ~left;
+        __m512i row = rows ? _mm512_maskz_loadu_epi32((__mmask16)valid, rows + i)
+                           : _mm512_add_epi32(iota, _mm512_set1_epi32((int)(first + i)));
+        __m512i q_low = load_q(q + i, (__mmask8)valid);
+        __m512i q_high = load_q(q + i + 8, (__mmask8)(valid >> 8));
+        STORE(left_rows, left_q, left);
+        STORE(right_rows, right_q, right);
+    }
+#undef STORE
+}
+#endif
+
+void partition_move(const uint64_t *bits, const uint32_t *rows, const HistSum *q, size_t first,
+                    size_t n, uint32_t *left_rows, HistSum *left_q, uint32_t *right_rows,
+                    HistSum *right_q)
+{
+#if CLARY_X86
+    if (cpu_level() >= CPU_AVX512) {
+        move_avx512(bits, rows, q, first, n, left_rows, left_q, right_rows, right_q);
+        return;
+    }
+#endif
+    move_base(bits, rows, q, first, n, left_rows, left_q, right_rows, right_q);
+}
