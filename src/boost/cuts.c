@@ -15,6 +15,7 @@
 #include "base/random.h"
 
 #include <float.h>
+#include <math.h>
 #include <string.h>
 #if CLARY_X86
 #include <immintrin.h>

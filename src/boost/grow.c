@@ -21,7 +21,7 @@ SplitRules split_rules(const BoostParams *params, int32_t n_features, Arena *are
         .gamma = params->gamma,
         .min_child_weight = params->min_child_weight,
         .max_delta_step = params->max_delta_step,
-        .eta = params->eta,
+        .eta = params->eta / (double)MAX(params->n_parallel, 1), /* a forest shares the step */
         .n_features = n_features,
     };
     bool any = false;

@@ -16,6 +16,7 @@
 
 #include "boost/partition.h"
 
+#include "base/cpu.h"
 #include "base/memory.h"
 #include "base/random.h"
 
