@@ -14,6 +14,7 @@
 
 #include "base/memory.h"
 #include "base/random.h"
+#include "boost/gblinear.h"
 #include "boost/predict.h"
 #include "boost/rounds.h"
 
@@ -41,6 +42,8 @@ typedef struct Trainer {
     uint8_t *chosen;
     int32_t *dropped;   /* DART: trees out of the margins */
     int32_t n_dropped;
+    LinearUpdater *linear; /* gblinear */
+    float *best_linear;    /* its weights at the best round */
 } Trainer;
 
 static void trainer_clear(Trainer *t)
@@ -48,6 +51,8 @@ static void trainer_clear(Trainer *t)
     objective_free(t->objective);
     boost_model_free(t->model);
     builder_free(t->builder);
+    linear_updater_free(t->linear);
+    data_free(t->best_linear);
     for (int d = 0; d < 2; d++) {
         data_free(t->margins[d]);
         data_free(t->leaves[d]);
@@ -158,17 +163,34 @@ static bool make_margins(Trainer *t, const BoostModel *start, Error *err)
     return true;
 }
 
+static size_t linear_size(const Trainer *t)
+{
+    return ((size_t)t->model->n_features + 1) * (size_t)t->n_groups;
+}
+
+static bool make_linear(Trainer *t, const BoostModel *start, Error *err)
+{
+    const Labels *labels = &t->data[0]->labels;
+    double weight = 0;
+    for (int64_t i = 0; i < labels->n_rows; i++)
+        weight += labels->weight && !labels->group_start ? (double)labels->weight[i] : 1;
+    t->model->linear = data_array(float, linear_size(t), "the weights", err);
+    t->best_linear = data_array(float, linear_size(t), "the weights", err);
+    if (!t->model->linear || !t->best_linear) return false;
+    if (start) memcpy(t->model->linear, start->linear, linear_size(t) * sizeof(float));
+    return linear_updater_new(t->params, &t->data[0]->features, t->n_groups, weight, &t->linear, err);
+}
+
 static bool make_builder(Trainer *t, const BoostModel *start, Error *err)
 {
     const BoostParams *params = t->params;
+    if (params->booster == BOOSTER_GBLINEAR) return make_linear(t, start, err);
     /* A tree from elsewhere has thresholds that are no cuts of ours. */
     t->floats_stay = params->update || (params->booster == BOOSTER_DART && start);
     if (params->update) return true;
     switch (params->method) {
-    case METHOD_EXACT:
-        return error_set(err, ERROR_UNSUPPORTED, "tree_method exact is not built yet");
-    case METHOD_APPROX:
-        return error_set(err, ERROR_UNSUPPORTED, "tree_method approx is not built yet");
+    case METHOD_EXACT: return exact_builder_new(params, t->data[0], t->pool, &t->builder, err);
+    case METHOD_APPROX: return approx_builder_new(params, t->data[0], t->pool, &t->builder, err);
     case METHOD_AUTO:
     case METHOD_HIST: break;
     }
@@ -334,6 +356,19 @@ static bool update_round(Trainer *t, const BoostModel *start, int64_t round, Err
     return boost_model_end_round(model, err);
 }
 
+/* ---- gblinear ---- */
+
+static bool linear_round(Trainer *t, int64_t round, Error *err)
+{
+    bool moved;
+    if (!linear_update(t->linear, round, t->gh, t->model->linear, t->pool, &moved, err)) return false;
+    AUTO(predictor_free) Predictor *predictor = NULL;
+    if (!predictor_new(t->model, &predictor, err)) return false;
+    for (int d = 0; d < 2 && t->data[d]; d++)
+        if (!predict_margin(predictor, &t->data[d]->features, t->pool, t->margins[d], err)) return false;
+    return boost_model_end_round(t->model, err);
+}
+
 /* ---- rounds ---- */
 
 static bool one_round(Trainer *t, const BoostModel *start, int64_t round, Error *err)
@@ -346,6 +381,7 @@ static bool one_round(Trainer *t, const BoostModel *start, int64_t round, Error 
     }
     if (!objective_gradients(t->objective, &t->data[0]->labels, t->margins[0], round, t->pool, t->gh, err))
         return false;
+    if (t->linear) return linear_round(t, round, err);
     if (t->params->update) return update_round(t, start, round, err);
     return grow_round(t, err) && (!dart || normalize(t, first_new, err));
 }
@@ -367,6 +403,7 @@ static void keep_best(Trainer *t, const Best *best)
 {
     BoostModel *model = t->model;
     boost_model_cut_rounds(model, best->round + 1);
+    if (t->linear) memcpy(model->linear, t->best_linear, linear_size(t) * sizeof(float));
     boost_model_set_attribute(model, "best_iteration",
                               arena_format(&model->arena, "%d", (int)best->round));
     boost_model_set_attribute(model, "best_score", arena_format(&model->arena, "%.9g", best->value));
@@ -394,6 +431,8 @@ static bool run_rounds(Trainer *t, const BoostModel *start, Error *err)
         if (!stopping) continue;
         const BoostMetric *last = &params->metrics[params->n_metrics - 1];
         note_best(&best, last, values[2 * params->n_metrics - 1], (int32_t)round);
+        if (t->linear && best.round == round)
+            memcpy(t->best_linear, t->model->linear, linear_size(t) * sizeof(float));
         if (round - best.round >= params->early_stopping_rounds) break;
     }
     if (best.any) keep_best(t, &best);
@@ -413,8 +452,6 @@ static bool train(Trainer *t, const BoostModel *start, Error *err)
 {
     const BoostParams *params = t->params;
     static const char *const names[2] = {"training", "validation"};
-    if (params->booster == BOOSTER_GBLINEAR)
-        return error_set(err, ERROR_UNSUPPORTED, "booster gblinear is not built yet");
     if (params->update && !start)
         return error_set(err, ERROR_INVALID, "process_type=update needs a model to update");
     if (!objective_new(&params->objective, &t->objective, err)) return false;
