@@ -19,7 +19,8 @@ enum { RESIDUAL_QUANTILES = 7 }; /* 0, 0.05, 0.25, 0.5, 0.75, 0.95, 1 */
 
 typedef struct Regression {
     int64_t n;
-    double mse, rmse, mae, median_ae, max_error;
+    double mse, rmse, mae, max_error;
+    double median_ae;          /* unweighted */
     double r2;                 /* constant labels: 1 when all is right, else 0; fewer than 2 rows: NaN */
     double adjusted_r2;        /* NaN where n <= n_features + 1 or n_features is not known */
     double explained_variance;
