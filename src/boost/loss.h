@@ -55,7 +55,7 @@ typedef enum RowLoss {
 
 void row_losses(RowLoss kind, const float *p, const float *y, float *loss, size_t n);
 
-/* -log of max(p, 1e-16), in place. */
-void lanes_neg_log(float *p, size_t n);
+/* -log of max(x, 1e-16), in place. */
+void lanes_neg_log(float *x, size_t n);
 
 #endif

@@ -137,7 +137,7 @@ static double of_groups(MetricKind kind, const Room *room, const Labels *labels,
         sum += value;
         n_valid++;
     }
-    return n_valid ? sum / n_valid : NAN;
+    return n_valid > 0 ? sum / n_valid : NAN;
 }
 
 static double of_classes(MetricKind kind, Room *room, const Labels *labels, const float *margins,

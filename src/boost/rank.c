@@ -259,6 +259,7 @@ bool rank_gradients(Objective *objective, const Labels *labels, const float *mar
     for (size_t k = 0; k < args.largest; k++) discount[k] = dcg_discount(k);
     args.discount = discount;
 
+    if (args.n_groups == 0) return true;
     size_t rows_per_group = MAX((size_t)labels->n_rows / args.n_groups, 1);
     parallel_for(pool, args.n_groups, MAX(ROWS_PER_CHUNK / rows_per_group, 1), groups_chunk, &args);
     if (!atomic_load(&args.failed)) return true;

@@ -104,7 +104,7 @@ static float *take_floats(Column *column, int64_t n_rows, Error *err)
         for (int64_t i = 0; i < n_rows; i++) out[i] = (float)((double)column->time_us[i] * 1e-6);
         break;
     default:
-        assert(!"numbers only");
+        assert(false && "numbers only");
     }
     if (column->valid)
         for (int64_t i = 0; i < n_rows; i++)
@@ -562,6 +562,7 @@ static bool take_group(Dataset *dataset, Frame *frame, const Plan *plan, Arena *
         double bits;
         switch (column->type) {
         case COLUMN_NUMBER:
+            assert(column->f32 || column->f64);
             bits = column->f32 ? (double)column->f32[i] : column->f64[i];
             memcpy(&ids[i], &bits, sizeof bits);
             break;

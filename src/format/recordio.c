@@ -578,6 +578,7 @@ static bool add_row(Str payload, float absent, size_t values_max, size_t *capaci
         rows->rows = grown;
         *capacity = grown_capacity;
     }
+    assert(rows->rows || n_cols == 0);
     float *row = rows->rows + (size_t)rows->n_rows * n_cols;
     if (tensor->sparse) {
         for (size_t j = 0; j < n_cols; j++) row[j] = absent;

@@ -637,7 +637,7 @@ TEST(http_server, idle_connections_are_small)
         CHECK(fscanf(file, "%*d %ld", &pages[round]) == 1);
         fclose(file);
     }
-    double each = (double)(pages[1] - pages[0]) * 4096 / (n / 2);
+    double each = (double)(pages[1] - pages[0]) * 4096 * 2 / n;
     if (each > IDLE_BYTES_MAX) FAIL("%.0f bytes for an idle connection", each);
     finish();
 }

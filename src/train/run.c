@@ -115,6 +115,7 @@ bool run_fit_data(const Algorithm *algorithm, Dataset *dataset, const char *chan
 bool run_train(const Algorithm *algorithm, const void *params, TrainData *data, TrainRun *run,
                Model **ret_model, Error *err)
 {
+    assert(data->train);
     Dataset *sets[] = {data->train, data->validation, data->test};
     static const char *const names[] = {"train", "validation", "test"};
     for (size_t s = 0; s < COUNT(sets); s++) {
