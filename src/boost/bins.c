@@ -284,7 +284,9 @@ static void transpose_rows(void *arg, size_t chunk, size_t begin, size_t end)
             const uint8_t *col = bins->cols + (size_t)j * bins->col_stride;
             uint8_t *out = bins->rows + (size_t)bins->place[j] * (size_t)bins->width;
             if (bins->width == 1) {
-                for (size_t i = block; i < stop; i++) out[i * stride] = col[i];
+                /* Missing is the last entry of the column's histogram here: it is never read. */
+                uint8_t last = (uint8_t)((1 << bins->shift[j]) - 1);
+                for (size_t i = block; i < stop; i++) out[i * stride] = MIN(col[i], last);
             } else {
                 for (size_t i = block; i < stop; i++) memcpy(out + i * stride, col + 2 * i, 2);
             }
@@ -297,6 +299,7 @@ static void lay_out(Bins *bins)
 {
     bins->slot = arena_array(&bins->arena, int32_t, bins->n_cols + 1);
     bins->place = arena_array(&bins->arena, int32_t, bins->n_cols + 1);
+    bins->shift = arena_array(&bins->arena, uint8_t, bins->n_cols + 1);
     if (bins->width != 1) {
         for (int32_t j = 0; j < bins->n_cols; j++) {
             bins->slot[j] = bins->cut_start[j];
@@ -311,9 +314,8 @@ static void lay_out(Bins *bins)
     int32_t counts[ROW_GROUPS_MAX] = {0};
     uint8_t *kind = arena_array(&bins->arena, uint8_t, bins->n_cols + 1);
     for (int32_t j = 0; j < bins->n_cols; j++) {
-        /* A group's missing values need an entry too, and so do unseen categories. */
-        int32_t n = bins_count(bins, j) + 1;
-        kind[j] = bins->has_missing[j] || n > 64 ? 0 : n > 16 ? 1 : 2;
+        int32_t n = bins_count(bins, j) + bins->has_missing[j];
+        kind[j] = n > 64 ? 0 : n > 16 ? 1 : 2;
         counts[kind[j]]++;
     }
     /* A few small columns are not worth a group of their own. */
@@ -332,6 +334,7 @@ static void lay_out(Bins *bins)
         for (int32_t j = 0; j < bins->n_cols; j++) {
             if (kind[j] != k) continue;
             bins->place[j] = place + at;
+            bins->shift[j] = (uint8_t)shifts[k];
             bins->slot[j] = slot + (at++ << shifts[k]);
         }
         place += n;

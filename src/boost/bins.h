@@ -47,6 +47,7 @@ typedef struct Bins {
     RowGroup groups[ROW_GROUPS_MAX];
     int32_t n_groups;
     int32_t *place; /* of column j in a row */
+    uint8_t *shift; /* one byte a bin: column j's histogram has 2^shift[j] entries */
     int32_t *slot;  /* first histogram entry of column j */
     int32_t n_slots;
 

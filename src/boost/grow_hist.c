@@ -45,6 +45,7 @@ typedef struct Node {
     int32_t *categories; /* of `best`, in the tree's arena */
     int32_t n_categories;
     bool search;         /* may be split: its histogram is wanted */
+    bool labeled;        /* its rows are in no buffer: they have their leaf's label already */
 } Node;
 
 typedef struct PartitionTask {
@@ -114,6 +115,7 @@ typedef struct HistBuilder {
     SearchTask *searches;
     GradSum *partial;
     int32_t *row_leaf;
+    uint8_t *label; /* leaf of a row while trees have at most 255 nodes, else NULL */
 } HistBuilder;
 
 /* ---- histograms ---- */
@@ -284,6 +286,16 @@ static void mark_rows(void *arg, size_t chunk, size_t begin, size_t end)
                                   b->bits + chunk * (PARTITION_CHUNK / 64));
 }
 
+/* The rounded gradients of a node are read when its histogram is built or that of one below it: not
+ * those of a larger child whose own children are leaves. */
+static bool wants_sums(const HistBuilder *b, int32_t id, int32_t sibling)
+{
+    const Node *node = &b->nodes[id], *other = &b->nodes[sibling];
+    if (b->max_depth == 0 || node->depth < b->max_depth - 1) return true;
+    bool large = node->n > other->n || (node->n == other->n && id > sibling);
+    return !large || !b->nodes[b->tree->parent[id]].hist;
+}
+
 static void move_rows(void *arg, size_t chunk, size_t begin, size_t end)
 {
     (void)begin;
@@ -293,10 +305,17 @@ static void move_rows(void *arg, size_t chunk, size_t begin, size_t end)
     const Node *node = &b->nodes[task->node];
     size_t at = node->begin + task->begin;
     const uint32_t *rows = b->identity && task->node == 0 ? NULL : b->rows[node->buffer] + at;
+    const uint64_t *bits = b->bits + chunk * (PARTITION_CHUNK / 64);
+    int32_t left = b->tree->left[task->node], right = b->tree->right[task->node];
+    if (b->nodes[left].labeled) {
+        partition_label(bits, rows, at, task->n, (uint8_t)left, (uint8_t)right, b->label);
+        return;
+    }
     int to = !node->buffer;
-    partition_move(b->bits + chunk * (PARTITION_CHUNK / 64), rows, b->q[node->buffer] + at, at,
-                   task->n, b->rows[to] + task->left_at, b->q[to] + task->left_at,
-                   b->rows[to] + task->right_at, b->q[to] + task->right_at);
+    partition_move(bits, rows, b->q[node->buffer] + at, at, task->n, b->rows[to] + task->left_at,
+                   wants_sums(b, left, right) ? b->q[to] + task->left_at : NULL,
+                   b->rows[to] + task->right_at,
+                   wants_sums(b, right, left) ? b->q[to] + task->right_at : NULL);
 }
 
 /* The rows of each family's parent, to its children. */
@@ -338,6 +357,7 @@ static bool partition(HistBuilder *b, Error *err)
         left->n = n_left;
         right->begin = parent->begin + n_left;
         right->n = parent->n - n_left;
+        left->labeled = right->labeled = b->label && left->depth == b->max_depth;
         size_t left_at = left->begin, right_at = right->begin;
         for (size_t c = 0; c < n_chunks; c++, t++) {
             PartitionTask *task = &b->partitions[t];
@@ -611,9 +631,10 @@ typedef struct LeafTask {
 typedef struct Finish {
     HistBuilder *b;
     LeafTask *tasks;
+    GradSum *sums; /* of the nodes, per chunk of rows */
 } Finish;
 
-/* The leaf of each row, and the sums of the real gradients. */
+/* Says for the rows of a leaf that it is theirs; without labels, sums their gradients up too. */
 static void finish_leaf(void *arg, size_t chunk, size_t begin, size_t end)
 {
     (void)begin;
@@ -621,14 +642,18 @@ static void finish_leaf(void *arg, size_t chunk, size_t begin, size_t end)
     Finish *finish = arg;
     HistBuilder *b = finish->b;
     LeafTask *task = &finish->tasks[chunk];
-    const float *gh = b->task->gh;
-    int64_t stride = b->task->stride;
     const Node *node = &b->nodes[task->node];
+    bool identity = b->identity && task->node == 0;
     const uint32_t *rows = b->rows[node->buffer] + task->begin;
+    if (b->label) {
+        for (size_t i = 0; i < task->n; i++)
+            b->label[identity ? task->begin + i : rows[i]] = (uint8_t)task->node;
+        return;
+    }
     GradSum sum = {0, 0};
     for (size_t i = 0; i < task->n; i++) {
-        size_t row = b->identity && task->node == 0 ? task->begin + i : rows[i];
-        const float *pair = gh + (int64_t)row * stride;
+        size_t row = identity ? task->begin + i : rows[i];
+        const float *pair = b->task->gh + (int64_t)row * b->task->stride;
         b->row_leaf[row] = task->node;
         sum.g += (double)pair[0];
         sum.h += (double)pair[1];
@@ -636,28 +661,68 @@ static void finish_leaf(void *arg, size_t chunk, size_t begin, size_t end)
     task->sum = sum;
 }
 
-static bool finish_tree(HistBuilder *b, Error *err)
+/* Labels to leaves, and the sums of the gradients of each leaf.  Every other row has its own sums, so that
+ * an addition does not wait for the one before when both rows are in one leaf. */
+static void finish_labels(void *arg, size_t chunk, size_t begin, size_t end)
+{
+    Finish *finish = arg;
+    HistBuilder *b = finish->b;
+    size_t n_nodes = (size_t)b->tree->n_nodes;
+    GradSum twice[2][256];
+    memset(twice[0], 0, n_nodes * sizeof *twice[0]);
+    memset(twice[1], 0, n_nodes * sizeof *twice[1]);
+    const uint8_t *chosen = b->task->chosen;
+    const float *pair = b->task->gh + (int64_t)begin * b->task->stride;
+    for (size_t i = begin; i < end; i++, pair += b->task->stride) {
+        if (chosen && !chosen[i]) continue;
+        GradSum *sum = &twice[i & 1][b->label[i]];
+        b->row_leaf[i] = b->label[i];
+        sum->g += (double)pair[0];
+        sum->h += (double)pair[1];
+    }
+    GradSum *sums = finish->sums + chunk * n_nodes;
+    for (size_t k = 0; k < n_nodes; k++)
+        sums[k] = (GradSum){twice[0][k].g + twice[1][k].g, twice[0][k].h + twice[1][k].h};
+}
+
+static bool sum_leaves(HistBuilder *b, GradSum *sums, Error *err)
 {
     Tree *tree = b->tree;
-    size_t n_tasks = 0;
+    size_t n_tasks = 0, n = (size_t)b->bins->n_rows, n_nodes = (size_t)tree->n_nodes;
+    size_t n_chunks = b->label ? chunk_count(n, LEAF_CHUNK) : 0;
     for (int32_t i = 0; i < tree->n_nodes; i++)
         if (tree_is_leaf(tree, i)) n_tasks += chunk_count(b->nodes[i].n, LEAF_CHUNK);
     AUTO_DATA LeafTask *tasks = data_array(LeafTask, n_tasks, "the leaves", err);
-    AUTO_DATA GradSum *sums = data_array(GradSum, tree->n_nodes, "the leaves", err);
-    if (!tasks || !sums) return false;
+    AUTO_DATA GradSum *chunk_sums = data_array(GradSum, n_chunks * n_nodes, "the leaves", err);
+    if (!tasks || !chunk_sums) return false;
     n_tasks = 0;
     for (int32_t i = 0; i < tree->n_nodes; i++) {
         const Node *node = &b->nodes[i];
-        for (size_t at = 0; tree_is_leaf(tree, i) && at < node->n; at += LEAF_CHUNK)
-            tasks[n_tasks++] =
-                (LeafTask){.node = i, .begin = node->begin + at, .n = MIN((size_t)LEAF_CHUNK, node->n - at)};
+        if (!tree_is_leaf(tree, i) || node->labeled) continue;
+        for (size_t at = 0; at < node->n; at += LEAF_CHUNK)
+            tasks[n_tasks++] = (LeafTask){
+                .node = i, .begin = node->begin + at, .n = MIN((size_t)LEAF_CHUNK, node->n - at)};
     }
-    Finish finish = {b, tasks};
+    Finish finish = {b, tasks, chunk_sums};
     parallel_for(b->pool, n_tasks, 1, finish_leaf, &finish);
-    for (size_t t = 0; t < n_tasks; t++) {
+    if (b->label) parallel_for(b->pool, n, LEAF_CHUNK, finish_labels, &finish);
+    for (size_t t = 0; t < n_tasks && !b->label; t++) {
         sums[tasks[t].node].g += tasks[t].sum.g;
         sums[tasks[t].node].h += tasks[t].sum.h;
     }
+    for (size_t k = 0; k < n_chunks * n_nodes; k++) {
+        sums[k % n_nodes].g += chunk_sums[k].g;
+        sums[k % n_nodes].h += chunk_sums[k].h;
+    }
+    return true;
+}
+
+/* Weights and covers from the real gradients. */
+static bool finish_tree(HistBuilder *b, Error *err)
+{
+    Tree *tree = b->tree;
+    AUTO_DATA GradSum *sums = data_array(GradSum, tree->n_nodes, "the leaves", err);
+    if (!sums || !sum_leaves(b, sums, err)) return false;
     /* The rounded sums have seen to min_child_weight. */
     SplitRules rules = b->rules;
     if (tree->n_nodes > 1) rules.min_child_weight = 0;
@@ -798,6 +863,7 @@ static void hist_free(Builder *base)
         data_free(b->rows[k]);
         data_free(b->q[k]);
     }
+    data_free(b->label);
     data_free(b->nodes);
     data_free(b->partitions);
     data_free(b->bits);
@@ -834,6 +900,10 @@ bool hist_builder_new(const BoostParams *params, BoostData *train, BoostData *va
         b->rows[k] = data_array(uint32_t, n_rows + 16, "the rows", err);
         b->q[k] = data_array(HistSum, n_rows + 16, "the rounded gradients", err);
         if (!b->rows[k] || !b->q[k]) return false;
+    }
+    if (b->policy == GROW_DEPTHWISE && b->max_depth > 0 && b->max_depth <= 7) {
+        b->label = data_array(uint8_t, n_rows, "the leaves", err);
+        if (!b->label) return false;
     }
     size_t hist_bytes = ((size_t)b->bins->n_slots + 256) * sizeof(HistSum);
     b->hists_max = MAX(HISTOGRAM_BYTES / hist_bytes, 4);

@@ -1,9 +1,9 @@
 /* Histogram loops: see hist.h.
  *
- * The update is a load, an add and a store of 64 bits per row and column; the bins of a row are
- * read as one or several words.  A histogram of 28 columns of 256 bins is 56 KiB: larger than L1, but the
- * processor overlaps the misses; two passes over half the columns each were slower (measured), and
- * sums of 32 bits are faster by a seventh only and overflow after a few hundred rows.
+ * The update is a load, an add and a store of 64 bits per row and column; the store decides, since
+ * processors do one a cycle.  Passes of sixteen columns keep the histograms that they write in L1; a
+ * tile of rows stays in L2 for its passes.  Sums of 32 bits would fit L1 at once, but were hardly faster
+ * (measured) and overflow after a few hundred rows.
  *
  * The loop is the same plain C on every processor. */
 
@@ -163,65 +163,126 @@ void hist_quantize(const float *gh, int64_t stride, size_t begin, size_t end, Hi
 
 /* ---- histograms ---- */
 
+enum {
+    PASS_COLUMNS = 16, /* whose histograms of 256 bins fill 32 KiB */
+    TILE_ROWS = 1024,  /* stay in L2 while the passes go over them */
+    AHEAD_ROWS = 16,   /* of scattered rows; data_alloc lets us read as far beyond the end */
+    AHEAD_BYTES = 1024,
+};
+
 static inline __attribute__((always_inline)) void
-add_word(HistSum *hist, uint32_t word, HistSum q, int shift)
+add_four(HistSum *hist, uint32_t word, HistSum q, int shift)
 {
     const size_t size = (size_t)1 << shift;
-    hist[word & 255] += q;
-    hist[size + (word >> 8 & 255)] += q;
-    hist[2 * size + (word >> 16 & 255)] += q;
-    hist[3 * size + (word >> 24)] += q;
+    hist[(uint8_t)word] += q;
+    hist[size + (uint8_t)(word >> 8)] += q;
+    word >>= 16;
+    hist[2 * size + (uint8_t)word] += q;
+    hist[3 * size + (uint8_t)(word >> 8)] += q;
 }
 
 static inline __attribute__((always_inline)) void
-add_group(const uint8_t *bins, size_t stride, const uint32_t *rows, size_t n, const HistSum *q,
-          HistSum *hist, int32_t n_columns, int shift)
+add_eight(HistSum *hist, uint64_t word, HistSum q, int shift)
 {
-    const size_t four = (size_t)4 << shift;
-    int32_t n_long = n_columns / 8;
-    for (size_t i = 0; i < n; i++) {
-        size_t row = i;
-        if (rows) {
-            row = rows[i];
-            __builtin_prefetch(bins + (size_t)rows[i + 16] * stride);
+    const size_t size = (size_t)1 << shift;
+    hist[(uint8_t)word] += q;
+    hist[size + (uint8_t)(word >> 8)] += q;
+    word >>= 16;
+    hist[2 * size + (uint8_t)word] += q;
+    hist[3 * size + (uint8_t)(word >> 8)] += q;
+    word >>= 16;
+    hist[4 * size + (uint8_t)word] += q;
+    hist[5 * size + (uint8_t)(word >> 8)] += q;
+    word >>= 16;
+    hist[6 * size + (uint8_t)word] += q;
+    hist[7 * size + (uint8_t)(word >> 8)] += q;
+}
+
+static inline __attribute__((always_inline)) void
+add_row(const uint8_t *p, HistSum q, HistSum *hist, int32_t n_columns, int shift)
+{
+    uint64_t word;
+    uint32_t half;
+    if (n_columns >= 8) {
+        memcpy(&word, p, sizeof word);
+        add_eight(hist, word, q, shift);
+    }
+    if (n_columns == 16) {
+        memcpy(&word, p + 8, sizeof word);
+        add_eight(hist + ((size_t)8 << shift), word, q, shift);
+    }
+    if (n_columns & 4) {
+        memcpy(&half, p + (n_columns & 8), sizeof half);
+        add_four(hist + ((size_t)(n_columns & 8) << shift), half, q, shift);
+    }
+}
+
+static inline __attribute__((always_inline)) void
+add_pass(const uint8_t *bins, size_t stride, const uint32_t *rows, size_t n, const HistSum *q,
+         HistSum *hist, int32_t n_columns, int shift)
+{
+    if (rows) {
+        for (size_t i = 0; i < n; i++) {
+            __builtin_prefetch(bins + (size_t)rows[i + AHEAD_ROWS] * stride);
+            add_row(bins + (size_t)rows[i] * stride, q[i], hist, n_columns, shift);
         }
-        const uint8_t *p = bins + row * stride;
-        HistSum value = q[i], *h = hist;
-        for (int32_t k = 0; k < n_long; k++, h += 2 * four, p += 8) {
-            uint64_t word;
-            memcpy(&word, p, sizeof word);
-            add_word(h, (uint32_t)word, value, shift);
-            add_word(h + four, (uint32_t)(word >> 32), value, shift);
-        }
-        if (n_columns & 4) {
-            uint32_t word;
-            memcpy(&word, p, sizeof word);
-            add_word(h, word, value, shift);
+    } else {
+        for (size_t i = 0; i < n; i++, bins += stride) {
+            __builtin_prefetch(bins + AHEAD_BYTES);
+            add_row(bins, q[i], hist, n_columns, shift);
         }
     }
+}
+
+typedef void PassFunction(const uint8_t *bins, size_t stride, const uint32_t *rows, size_t n,
+                          const HistSum *q, HistSum *hist);
+
+#define PASS(columns, shift)                                                                       \
+    static void pass_##columns##_##shift(const uint8_t *bins, size_t stride, const uint32_t *rows, \
+                                         size_t n, const HistSum *q, HistSum *hist)                \
+    {                                                                                              \
+        add_pass(bins, stride, rows, n, q, hist, columns, shift);                                  \
+    }
+PASS(4, 8)
+PASS(8, 8)
+PASS(12, 8)
+PASS(16, 8)
+PASS(4, 6)
+PASS(8, 6)
+PASS(12, 6)
+PASS(16, 6)
+PASS(4, 4)
+PASS(8, 4)
+PASS(12, 4)
+PASS(16, 4)
+#undef PASS
+
+static PassFunction *pass_function(int32_t n_columns, int shift)
+{
+    static PassFunction *const functions[3][4] = {
+        {pass_4_4, pass_8_4, pass_12_4, pass_16_4},
+        {pass_4_6, pass_8_6, pass_12_6, pass_16_6},
+        {pass_4_8, pass_8_8, pass_12_8, pass_16_8},
+    };
+    return functions[shift / 2 - 2][n_columns / 4 - 1];
 }
 
 static void add_dense(const Bins *bins, const uint32_t *rows, size_t first, size_t n,
                       const HistSum *q, HistSum *hist)
 {
     size_t stride = bins->row_stride;
-    const uint8_t *base = bins->rows + (rows ? 0 : first * stride);
-    /* One group after the other over a tile of rows that stays in L2. */
-    const size_t tile = bins->n_groups == 1 ? n : 2048;
-    for (size_t i = 0; i < n; i += tile) {
-        size_t m = MIN(tile, n - i);
+    for (size_t i = 0; i < n; i += TILE_ROWS) {
+        size_t m = MIN((size_t)TILE_ROWS, n - i);
         const uint32_t *r = rows ? rows + i : NULL;
-        const uint8_t *b = rows ? base : base + i * stride;
+        const uint8_t *b = bins->rows + (rows ? 0 : (first + i) * stride);
         for (int32_t g = 0; g < bins->n_groups; g++) {
             const RowGroup *group = &bins->groups[g];
-            const uint8_t *p = b + group->first;
-            HistSum *h = hist + group->slot;
-            if (group->shift == 8)
-                add_group(p, stride, r, m, q + i, h, group->n_columns, 8);
-            else if (group->shift == 6)
-                add_group(p, stride, r, m, q + i, h, group->n_columns, 6);
-            else
-                add_group(p, stride, r, m, q + i, h, group->n_columns, 4);
+            for (int32_t at = 0; at < group->n_columns; at += PASS_COLUMNS) {
+                PassFunction *pass =
+                    pass_function(MIN((int32_t)PASS_COLUMNS, group->n_columns - at), group->shift);
+                pass(b + group->first + at, stride, r, m, q + i,
+                     hist + group->slot + ((size_t)at << group->shift));
+            }
         }
     }
 }

@@ -24,20 +24,15 @@ bool bin_goes_left(const BinTest *test, const Bins *bins, uint32_t bin)
 /* Missing is the greatest number: with 1 added it wraps around to the least.  So one comparison
  * does, `bin + add <= limit`, for either default. */
 
-static size_t bits_u8(const uint8_t *col, const uint32_t *rows, size_t n, uint8_t add, uint8_t limit,
-                      uint64_t *bits)
+enum { GATHER = 1024 };
+
+static size_t compare_base(const uint8_t *bin, size_t n, uint8_t add, uint8_t limit, uint64_t *bits)
 {
     size_t n_left = 0;
     for (size_t i = 0; i < n; i += 64) {
         size_t m = MIN((size_t)64, n - i);
         uint64_t word = 0;
-        if (rows) {
-            for (size_t k = 0; k < m; k++)
-                word |= (uint64_t)((uint8_t)(col[rows[i + k]] + add) <= limit) << k;
-        } else {
-            for (size_t k = 0; k < m; k++)
-                word |= (uint64_t)((uint8_t)(col[i + k] + add) <= limit) << k;
-        }
+        for (size_t k = 0; k < m; k++) word |= (uint64_t)((uint8_t)(bin[i + k] + add) <= limit) << k;
         bits[i / 64] = word;
         n_left += (size_t)__builtin_popcountll(word);
     }
@@ -45,21 +40,72 @@ static size_t bits_u8(const uint8_t *col, const uint32_t *rows, size_t n, uint8_
 }
 
 #if CLARY_X86
-TARGET_AVX512 static size_t bits_u8_avx512(const uint8_t *col, size_t n, uint8_t add, uint8_t limit,
+/* May read up to 63 bytes beyond the last. */
+TARGET_AVX2 static size_t compare_avx2(const uint8_t *bin, size_t n, uint8_t add, uint8_t limit,
+                                       uint64_t *bits)
+{
+    const __m256i adds = _mm256_set1_epi8((char)add), limits = _mm256_set1_epi8((char)limit);
+    size_t n_left = 0;
+    for (size_t i = 0; i < n; i += 64) {
+        uint64_t word = 0;
+        for (int half = 0; half < 2; half++) {
+            __m256i x = _mm256_loadu_si256((const __m256i *)(bin + i + 32 * half));
+            x = _mm256_add_epi8(x, adds);
+            __m256i left = _mm256_cmpeq_epi8(_mm256_min_epu8(x, limits), x);
+            word |= (uint64_t)(uint32_t)_mm256_movemask_epi8(left) << 32 * half;
+        }
+        if (n - i < 64) word &= ((uint64_t)1 << (n - i)) - 1;
+        bits[i / 64] = word;
+        n_left += (size_t)_mm_popcnt_u64(word);
+    }
+    return n_left;
+}
+
+TARGET_AVX512 static size_t compare_avx512(const uint8_t *bin, size_t n, uint8_t add, uint8_t limit,
                                            uint64_t *bits)
 {
     const __m512i adds = _mm512_set1_epi8((char)add), limits = _mm512_set1_epi8((char)limit);
     size_t n_left = 0;
     for (size_t i = 0; i < n; i += 64) {
         __mmask64 tail = n - i >= 64 ? ~(uint64_t)0 : ((uint64_t)1 << (n - i)) - 1;
-        __m512i bin = _mm512_add_epi8(_mm512_maskz_loadu_epi8(tail, col + i), adds);
-        uint64_t word = _mm512_mask_cmple_epu8_mask(tail, bin, limits);
+        __m512i x = _mm512_add_epi8(_mm512_maskz_loadu_epi8(tail, bin + i), adds);
+        uint64_t word = _mm512_mask_cmple_epu8_mask(tail, x, limits);
         bits[i / 64] = word;
         n_left += (size_t)_mm_popcnt_u64(word);
     }
     return n_left;
 }
 #endif
+
+static size_t compare(const uint8_t *bin, size_t n, uint8_t add, uint8_t limit, uint64_t *bits)
+{
+#if CLARY_X86
+    if (cpu_level() >= CPU_AVX512) return compare_avx512(bin, n, add, limit, bits);
+    if (cpu_level() >= CPU_AVX2) return compare_avx2(bin, n, add, limit, bits);
+#endif
+    return compare_base(bin, n, add, limit, bits);
+}
+
+/* Scattered bins are collected first: loads and stores at one row a cycle, which gathers are not. */
+static size_t compare_rows(const uint8_t *col, const uint32_t *rows, size_t n, uint8_t add,
+                           uint8_t limit, uint64_t *bits)
+{
+    UNINITIALIZED uint8_t bin[GATHER + 64];
+    size_t n_left = 0;
+    for (size_t i = 0; i < n; i += GATHER) {
+        size_t m = MIN((size_t)GATHER, n - i), k = 0;
+        const uint32_t *r = rows + i;
+        for (; k + 4 <= m; k += 4) {
+            bin[k] = col[r[k]];
+            bin[k + 1] = col[r[k + 1]];
+            bin[k + 2] = col[r[k + 2]];
+            bin[k + 3] = col[r[k + 3]];
+        }
+        for (; k < m; k++) bin[k] = col[r[k]];
+        n_left += compare(bin, m, add, limit, bits + i / 64);
+    }
+    return n_left;
+}
 
 static size_t bits_any(const Bins *bins, const BinTest *test, const uint32_t *rows, size_t first,
                        size_t n, uint64_t *bits)
@@ -91,11 +137,20 @@ size_t partition_bits(const Bins *bins, const BinTest *test, const uint32_t *row
         return 0;
     }
     limit = (uint8_t)(test->bin + add);
-    if (!rows) col += first;
-#if CLARY_X86
-    if (!rows && cpu_level() >= CPU_AVX512) return bits_u8_avx512(col, n, add, limit, bits);
-#endif
-    return bits_u8(col, rows, n, add, limit, bits);
+    return rows ? compare_rows(col, rows, n, add, limit, bits)
+                : compare(col + first, n, add, limit, bits);
+}
+
+void partition_label(const uint64_t *bits, const uint32_t *rows, size_t first, size_t n, uint8_t left,
+                     uint8_t right, uint8_t *label)
+{
+    uint8_t labels[2] = {right, left};
+    for (size_t i = 0; i < n; i += 64) {
+        uint64_t word = bits[i / 64];
+        size_t m = MIN((size_t)64, n - i);
+        for (size_t k = 0; k < m; k++, word >>= 1)
+            label[rows ? rows[i + k] : first + i + k] = labels[word & 1];
+    }
 }
 
 static void move_base(const uint64_t *bits, const uint32_t *rows, const HistSum *q, size_t first,
@@ -107,18 +162,31 @@ static void move_base(const uint64_t *bits, const uint32_t *rows, const HistSum 
         uint32_t *to = left ? left_rows : right_rows;
         HistSum *to_q = left ? left_q : right_q;
         *to = rows ? rows[i] : (uint32_t)(first + i);
-        *to_q = q[i];
+        if (to_q) *to_q = q[i];
         left_rows += left;
-        left_q += left;
         right_rows += !left;
-        right_q += !left;
+        left_q += left && left_q;
+        right_q += !left && right_q;
     }
 }
 
 #if CLARY_X86
-TARGET_AVX512 static inline __m512i load_q(const HistSum *q, __mmask8 mask)
+TARGET_AVX512 static inline __attribute__((always_inline)) void
+store_rows(uint32_t **to, __m512i row, unsigned keep)
 {
-    return _mm512_maskz_loadu_epi64(mask, q);
+    unsigned n = (unsigned)_mm_popcnt_u32(keep);
+    _mm512_mask_storeu_epi32(*to, (__mmask16)_bzhi_u32(0xffff, n),
+                             _mm512_maskz_compress_epi32((__mmask16)keep, row));
+    *to += n;
+}
+
+TARGET_AVX512 static inline __attribute__((always_inline)) void
+store_q(HistSum **to, __m512i q, unsigned keep)
+{
+    unsigned n = (unsigned)_mm_popcnt_u32(keep);
+    _mm512_mask_storeu_epi64(*to, (__mmask8)_bzhi_u32(0xff, n),
+                             _mm512_maskz_compress_epi64((__mmask8)keep, q));
+    *to += n;
 }
 
 TARGET_AVX512 static void move_avx512(const uint64_t *bits, const uint32_t *rows, const HistSum *q,
@@ -126,30 +194,25 @@ TARGET_AVX512 static void move_avx512(const uint64_t *bits, const uint32_t *rows
                                       uint32_t *right_rows, HistSum *right_q)
 {
     const __m512i iota = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
-#define STORE(to, to_q, keep)                                                                      \
-    do {                                                                                           \
-        unsigned k_ = (keep), low_ = k_ & 255, high_ = k_ >> 8;                                    \
-        unsigned n_ = (unsigned)_mm_popcnt_u32(k_), n_low_ = (unsigned)_mm_popcnt_u32(low_);       \
-        _mm512_mask_storeu_epi32(to, (__mmask16)_bzhi_u32(0xffff, n_),                             \
-                                 _mm512_maskz_compress_epi32((__mmask16)k_, row));                 \
-        _mm512_mask_storeu_epi64(to_q, (__mmask8)_bzhi_u32(0xff, n_low_),                          \
-                                 _mm512_maskz_compress_epi64((__mmask8)low_, q_low));              \
-        _mm512_mask_storeu_epi64(to_q + n_low_, (__mmask8)_bzhi_u32(0xff, n_ - n_low_),            \
-                                 _mm512_maskz_compress_epi64((__mmask8)high_, q_high));            \
-        to += n_;                                                                                  \
-        to_q += n_;                                                                                \
-    } while (0)
     for (size_t i = 0; i < n; i += 16) {
         unsigned valid = n - i >= 16 ? 0xffff : (1u << (n - i)) - 1;
         unsigned left = (unsigned)(bits[i / 64] >> (i & 63)) & valid, right = valid & ~left;
         __m512i row = rows ? _mm512_maskz_loadu_epi32((__mmask16)valid, rows + i)
                            : _mm512_add_epi32(iota, _mm512_set1_epi32((int)(first + i)));
-        __m512i q_low = load_q(q + i, (__mmask8)valid);
-        __m512i q_high = load_q(q + i + 8, (__mmask8)(valid >> 8));
-        STORE(left_rows, left_q, left);
-        STORE(right_rows, right_q, right);
+        store_rows(&left_rows, row, left);
+        store_rows(&right_rows, row, right);
+        if (!left_q && !right_q) continue;
+        __m512i low = _mm512_maskz_loadu_epi64((__mmask8)valid, q + i);
+        __m512i high = _mm512_maskz_loadu_epi64((__mmask8)(valid >> 8), q + i + 8);
+        if (left_q) {
+            store_q(&left_q, low, left & 255);
+            store_q(&left_q, high, left >> 8);
+        }
+        if (right_q) {
+            store_q(&right_q, low, right & 255);
+            store_q(&right_q, high, right >> 8);
+        }
     }
-#undef STORE
 }
 #endif
 

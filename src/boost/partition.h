@@ -22,7 +22,12 @@ bool bin_goes_left(const BinTest *test, const Bins *bins, uint32_t bin);
 size_t partition_bits(const Bins *bins, const BinTest *test, const uint32_t *rows, size_t first,
                       size_t n, uint64_t *bits);
 
-/* Moves rows (NULL: first + i) and their sums in order: to left_rows and left_q where the bit is set, else to the right. */
+/* label[row] = left where the bit is set, else right. */
+void partition_label(const uint64_t *bits, const uint32_t *rows, size_t first, size_t n, uint8_t left,
+                     uint8_t right, uint8_t *label);
+
+/* Moves rows (NULL: first + i) and their sums in order: to left_rows and left_q where the bit is
+ * set, else to the right.  Where left_q or right_q is NULL, that side's sums are not wanted. */
 void partition_move(const uint64_t *bits, const uint32_t *rows, const HistSum *q, size_t first,
                     size_t n, uint32_t *left_rows, HistSum *left_q, uint32_t *right_rows,
                     HistSum *right_q);
