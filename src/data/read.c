@@ -112,6 +112,7 @@ static bool read_table(Source *source, const ReadOptions *options, DataFormat fo
 #endif
     case DATA_JSONL:
         return frame_read_jsonl(source, options, pool, ret_frame, report, err);
+    case DATA_PARQUET: return frame_read_parquet(source, options, pool, ret_frame, report, err);
     case DATA_LIBSVM:
     case DATA_RECORDIO:
         return error_set(

@@ -525,13 +525,13 @@ static bool finish_column(JsonTable *table, JsonColumn *from, int32_t position, 
     }
     bool ok = true;
     if (from->codes) {
-        to->type = COLUMN_CATEGORY;
         to->codes = STEAL(from->codes);
-        to->n_categories = from->words.n;
-        to->categories = arena_array(&frame->arena, Str, from->words.n);
-        for (int32_t c = 0; c < from->words.n; c++)
-            to->categories[c] = arena_str(&frame->arena, from->words.words[c]);
-    } else if (from->any_bool && !from->any_number) {
+        if (!mark_missing(to, from, err)) return false;
+        return column_take_words(
+            frame, to, &from->words,
+            is_named(options->categories, options->n_categories, from->name, position), err);
+    }
+    if (from->any_bool && !from->any_number) {
         ok = take_bools(table, from, to, err);
     } else {
         ok = take_numbers(table, from, to, err);

@@ -6,6 +6,7 @@
  *
  * The reader of CSV is in read_csv.h. */
 
+#include "data/dictionary.h"
 #include "data/read.h"
 #include "data/source.h"
 
@@ -49,5 +50,11 @@ bool rows_reserve(RowBuilder *builder, int64_t n_rows, int64_t n_values, Error *
 /* Gives back what is not needed, makes the groups, and names the features f0, f1, ... */
 bool rows_finish(RowBuilder *builder, const DatasetRoles *roles, Error *err);
 void rows_clear(RowBuilder *builder);
+
+/* A column of words, whose codes are set: with few different ones (CATEGORIES_FREE, or one in
+ * CATEGORIES_SHARE rows) it is a category, as it is when `category_only`; else it becomes text. */
+enum { CATEGORIES_FREE = 256, CATEGORIES_SHARE = 20 };
+bool column_take_words(Frame *frame, Column *column, const Dictionary *words, bool category_only,
+                       Error *err);
 
 #endif

@@ -92,3 +92,34 @@ void rows_clear(RowBuilder *builder)
     dataset_free(builder->dataset);
     *builder = (RowBuilder){0};
 }
+
+bool column_take_words(Frame *frame, Column *column, const Dictionary *words, bool category_only,
+                       Error *err)
+{
+    int64_t n_rows = column->n_rows;
+    column->type = COLUMN_CATEGORY;
+    if (category_only || words->n <= MAX((int64_t)CATEGORIES_FREE, n_rows / CATEGORIES_SHARE)) {
+        column->n_categories = words->n;
+        column->categories = arena_array(&frame->arena, Str, words->n);
+        for (int32_t c = 0; c < words->n; c++)
+            column->categories[c] = arena_str(&frame->arena, words->words[c]);
+        return true;
+    }
+
+    size_t n_bytes = 0;
+    for (int64_t i = 0; i < n_rows; i++)
+        if (column->codes[i] >= 0) n_bytes += words->words[column->codes[i]].len;
+    column->offsets = data_array(int64_t, n_rows + 1, "a column", err);
+    column->text = data_array(char, n_bytes, "a column", err);
+    if (!column->offsets || !column->text) return false;
+    char *to = column->text;
+    for (int64_t i = 0; i < n_rows; i++) {
+        Str word = column->codes[i] < 0 ? STR("") : words->words[column->codes[i]];
+        if (word.len) memcpy(to, word.ptr, word.len);
+        to += word.len;
+        column->offsets[i + 1] = to - column->text;
+    }
+    column->type = COLUMN_TEXT;
+    data_free(STEAL(column->codes));
+    return true;
+}

@@ -4,7 +4,7 @@
 usage: make.py DATA_FOLDER > sums.txt
 
 A line a file: path, label column (-1: none), rows, features, stored values, sum of the labels, sum
-of the values as float32 added up in double, missing values.  Made with scikit-learn 1.7, pandas 2.3
+of the values as float32 added up in double, missing values.  Made with scikit-learn 1.9.1, pandas 3.1.1
 (any version gives the same numbers)."""
 import gzip
 import sys
