@@ -2,8 +2,9 @@
  *
  *   gbt_bench train.npy test.npy [key=value ...]
  *
- * The files hold float32 rows, the label first.  Keys: threads rounds depth eta bins objective classes
- * policy leaves metric subsample seed.  The last line is one JSON object: seconds of processor and
+ * The files hold float32 rows, the label first; with group=1 the query of ranking data comes second (rows of a
+ * query adjacent).  Keys: threads rounds depth eta bins objective classes policy leaves metric subsample
+ * columns (colsample_bytree) method (hist, exact, approx) group seed.  The last line is one JSON object: seconds of processor and
  * wall clock for reading, binning and training, peak memory, and the metric on the test rows. */
 
 #include "base/clock.h"
@@ -30,6 +31,7 @@ typedef struct Table {
     int64_t n_rows;
     int32_t n_cols;
     float *label, **columns;
+    int64_t *group_start, n_groups;
 } Table;
 
 /* The shape of a float32 C-order array, and where its numbers begin. */
@@ -83,6 +85,20 @@ static bool table_read(const char *path, Table *ret_table, Error *err)
     return true;
 }
 
+/* Takes the queries off the columns. */
+static bool table_groups(Table *table, Error *err)
+{
+    const float *query = table->columns[0];
+    table->group_start = data_array(int64_t, table->n_rows + 1, "the groups", err);
+    if (!table->group_start) return false;
+    for (int64_t i = 1; i <= table->n_rows; i++)
+        if (i == table->n_rows || query[i] != query[i - 1]) table->group_start[++table->n_groups] = i;
+    data_free(table->columns[0]);
+    table->columns++;
+    table->n_cols--;
+    return true;
+}
+
 static double binned; /* processor seconds when the last column was given back */
 
 static void release_column(void *owner, int32_t column)
@@ -100,7 +116,10 @@ static BoostData data_of(Table *table)
                      .n_rows = table->n_rows,
                      .n_cols = table->n_cols,
                      .column = table->columns},
-        .labels = {.n_rows = table->n_rows, .label = table->label},
+        .labels = {.n_rows = table->n_rows,
+                   .label = table->label,
+                   .group_start = table->group_start,
+                   .n_groups = table->n_groups},
         .release_column = release_column,
         .owner = table,
     };
@@ -122,7 +141,11 @@ static double number(int argc, char **argv, const char *key, const char *preset)
 static bool run(int argc, char **argv, Error *err)
 {
     const char *objective = option(argc, argv, "objective", "binary:logistic");
+    const char *method = option(argc, argv, "method", "hist");
     BoostParams params = {
+        .method = !strcmp(method, "exact")    ? METHOD_EXACT
+                  : !strcmp(method, "approx") ? METHOD_APPROX
+                                              : METHOD_HIST,
         .n_rounds = (int64_t)number(argc, argv, "rounds", "100"),
         .eta = number(argc, argv, "eta", "0.1"),
         .lambda = 1,
@@ -133,7 +156,7 @@ static bool run(int argc, char **argv, Error *err)
                                                                                        : GROW_DEPTHWISE,
         .max_bin = (int64_t)number(argc, argv, "bins", "256"),
         .subsample = number(argc, argv, "subsample", "1"),
-        .colsample_bytree = 1,
+        .colsample_bytree = number(argc, argv, "columns", "1"),
         .colsample_bylevel = 1,
         .colsample_bynode = 1,
         .n_parallel = 1,
@@ -142,13 +165,20 @@ static bool run(int argc, char **argv, Error *err)
         .max_cat_threshold = 64,
         .objective = {.name = str_of(objective),
                       .n_classes = (int32_t)number(argc, argv, "classes", "0"),
-                      .scale_pos_weight = 1},
+                      .scale_pos_weight = 1,
+                      .max_delta_step = 0.7,
+                      .tweedie_variance_power = 1.5,
+                      .huber_slope = 1,
+                      .lambdarank_normalization = true,
+                      .ndcg_exp_gain = true},
         .seed = (uint64_t)number(argc, argv, "seed", "0"),
     };
     AUTO(pool_free) Pool *pool = pool_new((int)number(argc, argv, "threads", "1"));
     double c0 = cpu_seconds();
     Table train, test;
     if (!table_read(argv[1], &train, err) || !table_read(argv[2], &test, err)) return false;
+    if (number(argc, argv, "group", "0") != 0 && (!table_groups(&train, err) || !table_groups(&test, err)))
+        return false;
     BoostData train_data = data_of(&train), test_data = data_of(&test);
     double c1 = cpu_seconds(), w1 = clock_seconds();
     AUTO(boost_model_free) BoostModel *model = NULL;
