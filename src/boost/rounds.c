@@ -154,7 +154,7 @@ static void refit_leaf(void *arg, size_t chunk, size_t begin, size_t end)
     Residual *r = refit->residuals + refit->start[chunk];
     qsort(r, n, sizeof *r, compare_residuals);
     double value = quantile_of(r, n, refit->quantile, refit->weighted) * refit->eta;
-    tree->threshold[chunk] = tree->weight[chunk] = (float)value;
+    tree->threshold[chunk] = (float)value; /* the weight stays, as in XGBoost */
 }
 
 bool refit_leaves(Tree *tree, const Labels *labels, const float *margins, int64_t stride,
