@@ -227,14 +227,11 @@ static INLINE TARGET_AVX512 void tree_512(const Predictor *p, const SliceTree *t
 #pragma GCC unroll 5
         for (int d = 0; d < 5; d++)
             number = _mm512_mask_add_epi8(number, words[over + d][g], number, _mm512_set1_epi8((char)(16 >> d)));
+        __m128i part[4] = {_mm512_castsi512_si128(number), _mm512_extracti32x4_epi32(number, 1),
+                           _mm512_extracti32x4_epi32(number, 2), _mm512_extracti32x4_epi32(number, 3)};
 #pragma GCC unroll 4
         for (int q = 0; q < 4; q++) {
-            /* A constant for _mm512_extracti32x4_epi32 where clang does not unroll first. */
-            __m128i piece = q == 0   ? _mm512_castsi512_si128(number)
-                            : q == 1 ? _mm512_extracti32x4_epi32(number, 1)
-                            : q == 2 ? _mm512_extracti32x4_epi32(number, 2)
-                                     : _mm512_extracti32x4_epi32(number, 3);
-            __m512i k = _mm512_cvtepu8_epi32(piece);
+            __m512i k = _mm512_cvtepu8_epi32(part[q]);
             UNINITIALIZED __m512 v[8];
             int m_ = n_leaves / 2;
 #pragma GCC unroll 8
