@@ -42,6 +42,21 @@ static bool category_codes(const UsedColumn *column, const float *x, int32_t n, 
 
 #define INLINE __attribute__((always_inline)) inline
 
+/* Everything about a tree's shape is known when these loops are compiled.  With the address sanitizer
+ * the unrolled code takes a compiler minutes, so it keeps its loops there. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) || __has_feature(thread_sanitizer)
+#define UNROLL(n)
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define UNROLL(n)
+#endif
+#ifndef UNROLL
+#define UNROLL_TEXT(text) _Pragma(#text)
+#define UNROLL(n) UNROLL_TEXT(GCC unroll n)
+#endif
+
 /* ================================ AVX-512 ================================ */
 
 typedef struct Search512 {
@@ -55,7 +70,7 @@ static INLINE TARGET_AVX512 __m512i search_512(const Search512 *s, const float *
     __m512i one = _mm512_set1_epi32(1);
     __mmask16 first = _mm512_cmp_ps_mask(x, s->level[0], _CMP_GE_OQ), second = 0;
     __m512i k = _mm512_maskz_mov_epi32(first, one);
-#pragma GCC unroll 8
+UNROLL(8)
     for (int l = 1; l < 8; l++) {
         if (l >= levels) break;
         __m512 t;
@@ -153,7 +168,7 @@ static INLINE TARGET_AVX512 void node_bits_512(const Predictor *p, const SliceNo
     if (LIKELY(node->kind == SLICE_U8)) {
         __m512i rank = _mm512_set1_epi8((char)node->rank);
         if (LIKELY(n_groups == 8)) {
-#pragma GCC unroll 8
+UNROLL(8)
             for (int g = 0; g < 8; g++)
                 bits[g] = _mm512_cmpgt_epu8_mask(_mm512_loadu_si512(ranks + 64 * g), rank);
         } else {
@@ -186,13 +201,13 @@ static INLINE TARGET_AVX512 __m512i narrow_512(const __m512i *m, const __m512i *
     enum { CHOOSE = 0xca }; /* a ? b : c */
     UNINITIALIZED __m512i v[64];
     int n = 1 << (d - 1);
-#pragma GCC unroll 64
+UNROLL(16)
     for (int i = 0; i < n; i++)
         v[i] = _mm512_ternarylogic_epi64(path[d - 1], m[2 * n + 2 * i + 1], m[2 * n + 2 * i], CHOOSE);
-#pragma GCC unroll 8
+UNROLL(8)
     for (int j = d - 2; j >= 0; j--) {
         n /= 2;
-#pragma GCC unroll 64
+UNROLL(16)
         for (int i = 0; i < n; i++)
             v[i] = _mm512_ternarylogic_epi64(path[j], v[2 * i + 1], v[2 * i], CHOOSE);
     }
@@ -208,7 +223,7 @@ static INLINE TARGET_AVX512 void tree_512(const Predictor *p, const SliceTree *t
 
     UNINITIALIZED __m512i path[SLICE_HEIGHT_MAX];
     path[0] = m[1];
-#pragma GCC unroll 8
+UNROLL(8)
     for (int d = 1; d < height; d++) path[d] = narrow_512(m, path, d);
 
     /* The lowest five bits of the leaf's number choose within 32 leaves, in two registers; those
@@ -216,31 +231,31 @@ static INLINE TARGET_AVX512 void tree_512(const Predictor *p, const SliceTree *t
     const float *leaves = p->slice_leaves + tree->first_leaf;
     UNINITIALIZED __m512 leaf[16];
     int n_leaves = (1 << height) / 16;
-#pragma GCC unroll 16
+UNROLL(16)
     for (int i = 0; i < n_leaves; i++) leaf[i] = _mm512_loadu_ps(leaves + 16 * i);
     UNINITIALIZED uint64_t words[SLICE_HEIGHT_MAX][8];
-#pragma GCC unroll 8
+UNROLL(8)
     for (int d = 0; d < height; d++) _mm512_storeu_si512(words[d], path[d]);
     int over = height - 5;
     for (int g = 0; g < n_groups; g++) {
         __m512i number = _mm512_setzero_si512();
-#pragma GCC unroll 5
+UNROLL(5)
         for (int d = 0; d < 5; d++)
             number = _mm512_mask_add_epi8(number, words[over + d][g], number, _mm512_set1_epi8((char)(16 >> d)));
         __m128i part[4] = {_mm512_castsi512_si128(number), _mm512_extracti32x4_epi32(number, 1),
                            _mm512_extracti32x4_epi32(number, 2), _mm512_extracti32x4_epi32(number, 3)};
-#pragma GCC unroll 4
+UNROLL(4)
         for (int q = 0; q < 4; q++) {
             __m512i k = _mm512_cvtepu8_epi32(part[q]);
             UNINITIALIZED __m512 v[8];
             int m_ = n_leaves / 2;
-#pragma GCC unroll 8
+UNROLL(8)
             for (int i = 0; i < m_; i++) v[i] = _mm512_permutex2var_ps(leaf[2 * i], k, leaf[2 * i + 1]);
-#pragma GCC unroll 3
+UNROLL(3)
             for (int d = over - 1; d >= 0; d--) {
                 __mmask16 bit = (__mmask16)(words[d][g] >> (16 * q));
                 m_ /= 2;
-#pragma GCC unroll 4
+UNROLL(4)
                 for (int i = 0; i < m_; i++) v[i] = _mm512_mask_blend_ps(bit, v[2 * i], v[2 * i + 1]);
             }
             float *to = acc + 64 * g + 16 * q;
@@ -321,7 +336,7 @@ static INLINE TARGET_AVX2 void node_bytes_256(const Predictor *p, const SliceNod
     const uint8_t *ranks = slots[node->slot];
     if (LIKELY(node->kind == SLICE_U8)) {
         __m256i rank = _mm256_set1_epi8((char)(node->rank ^ 0x80));
-#pragma GCC unroll 4
+UNROLL(4)
         for (int i = 0; i < LANES_256; i++)
             to[i] = _mm256_cmpgt_epi8(_mm256_loadu_si256((const __m256i *)(const void *)(ranks + row + 32 * i)), rank);
     } else if (node->kind == SLICE_U16) {
@@ -351,18 +366,18 @@ static INLINE TARGET_AVX2 void tree_256(const Predictor *p, const SliceTree *tre
             UNINITIALIZED __m256i path[SLICE_HEIGHT_MAX];
             path[0] = m[LANES_256 + lane];
             __m256i number = _mm256_and_si256(path[0], _mm256_set1_epi8((char)(1 << (height - 1))));
-#pragma GCC unroll 8
+UNROLL(8)
             for (int d = 1; d < height; d++) {
                 UNINITIALIZED __m256i v[64];
                 int w = 1 << (d - 1);
-#pragma GCC unroll 64
+UNROLL(16)
                 for (int i = 0; i < w; i++)
                     v[i] = _mm256_blendv_epi8(m[LANES_256 * (2 * w + 2 * i) + lane],
                                               m[LANES_256 * (2 * w + 2 * i + 1) + lane], path[d - 1]);
-#pragma GCC unroll 8
+UNROLL(8)
                 for (int j = d - 2; j >= 0; j--) {
                     w /= 2;
-#pragma GCC unroll 64
+UNROLL(16)
                     for (int i = 0; i < w; i++) v[i] = _mm256_blendv_epi8(v[2 * i], v[2 * i + 1], path[j]);
                 }
                 path[d] = v[0];
