@@ -49,6 +49,7 @@ struct Source {
     size_t block_capacity;
     SourceBlock current;
     bool peeked;
+    off_t start;        /* of standard input, where it is a file */
     int64_t offset_end; /* in the unpacked file, after `current` */
     int64_t n_bytes;
 };
@@ -119,7 +120,9 @@ bool source_open(const char *path, const SourceOptions *options, Source **ret_so
     if (!*path) return error_set(err, ERROR_INVALID, "the path of the data is empty");
     if (str_is(str_of(path), "-")) {
         one_file(source, path);
-        source->regular = fstat(STDIN_FILENO, &status) == 0 && S_ISREG(status.st_mode);
+        source->start = lseek(STDIN_FILENO, 0, SEEK_CUR);
+        source->regular = fstat(STDIN_FILENO, &status) == 0 && S_ISREG(status.st_mode) &&
+                          source->start >= 0;
     } else {
         if (stat(path, &status) != 0) return error_sys(err, errno, "open '%s'", path);
         source->folder = S_ISDIR(status.st_mode);
@@ -363,6 +366,24 @@ void source_done(const SourceBlock *block, const char *begin, const char *end)
     uintptr_t from = ((uintptr_t)begin + PAGE_BYTES - 1) & ~(uintptr_t)(PAGE_BYTES - 1);
     uintptr_t to = (uintptr_t)end & ~(uintptr_t)(PAGE_BYTES - 1);
     if (from < to) madvise((void *)from, to - from, MADV_DONTNEED);
+}
+
+bool source_can_rewind(const Source *source)
+{
+    return source->regular || source->memory.ptr;
+}
+
+bool source_rewind(Source *source, Error *err)
+{
+    close_file(source);
+    if (!source->memory.ptr && !source->folder && str_is(str_of(source->names[0]), "-") &&
+        lseek(STDIN_FILENO, source->start, SEEK_SET) < 0)
+        return error_sys(err, errno, "read standard input again");
+    source->file = -1;
+    source->at_end = source->given_first = source->input_end = source->peeked = false;
+    source->current = (SourceBlock){0};
+    source->offset_end = source->n_bytes = 0;
+    return true;
 }
 
 int32_t source_n_files(const Source *source)

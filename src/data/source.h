@@ -64,6 +64,12 @@ bool source_peek(Source *source, SourceBlock *ret_block, Error *err);
  * blocks it does nothing.  Safe to call from several threads; reading them again is only slower. */
 void source_done(const SourceBlock *block, const char *begin, const char *end);
 
+/* Whether source_rewind can be called: regular files and bytes in memory, not pipes. */
+bool source_can_rewind(const Source *source);
+
+/* Back to before the first block; blocks given before are void. */
+bool source_rewind(Source *source, Error *err);
+
 /* The files behind the path in their order (one for a file, "-" or a pipe). */
 int32_t source_n_files(const Source *source);
 const char *source_file_name(const Source *source, int32_t file);

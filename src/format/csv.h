@@ -9,6 +9,7 @@
  *
  * Up to CSV_SLACK bytes beyond a text's end are read (and mean nothing). */
 
+#include "base/cpu.h"
 #include "base/error.h"
 #include "base/str.h"
 
@@ -20,12 +21,12 @@ enum {
 };
 
 typedef struct CsvIndex {
-    size_t n_ends;   /* ends found, those of an unfinished last row included */
-    size_t n_rows;   /* rows that ended: newlines outside quotes */
-    bool inside;     /* the text ends inside quotes */
-    bool bad_quote;  /* a quote where none may be: what the index says is worth nothing */
-    bool nul;        /* the text has a zero byte */
-    bool quotes;     /* it has quotes */
+    size_t n_ends;  /* ends found, those of an unfinished last row included */
+    size_t n_rows;  /* rows that ended: newlines outside quotes */
+    bool inside;    /* the text ends inside quotes */
+    bool bad_quote; /* a quote where none may be: what the index says is worth nothing */
+    bool nul;       /* the text has a zero byte */
+    bool quotes;    /* it has quotes */
 } CsvIndex;
 
 /* Finds the ends of the fields of `text` (below 4 GiB), which begins with a row: ends[i] is the
@@ -34,12 +35,15 @@ typedef struct CsvIndex {
  * `ends` has room for text.len + 64. */
 void csv_index(Str text, char separator, uint32_t *ends, CsvIndex *ret_index);
 
+/* The same by the code of a certain level, which this processor must have (tests compare them). */
+void csv_index_at(CpuLevel level, Str text, char separator, uint32_t *ends, CsvIndex *ret_index);
+
 /* Quotes in the text, to know by their parity whether a place lies inside quotes. */
 size_t csv_count_quotes(Str text);
 
 typedef enum CsvRowStatus {
     CSV_ROW_OK,
-    CSV_ROW_UNFINISHED, /* the text ends before the row does */
+    CSV_ROW_UNFINISHED,   /* the text ends before the row does */
     CSV_ROW_QUOTE_INSIDE, /* a quote in an unquoted field */
     CSV_ROW_AFTER_QUOTE,  /* text after a closing quote */
     CSV_ROW_NOT_CLOSED,   /* no closing quote within CSV_LINE_MAX or to the end */
@@ -56,10 +60,16 @@ CsvRowStatus csv_scan_row(Str text, size_t begin, char separator, bool last, uin
  * sign, digits and point are converted right away, bit-equal to strtof and strtod, empty ones to
  * NaN; the positions of all others go to odd[0 .. *ret_n_odd) in rising order, to be looked at one by
  * one.  `odd` has room for n + 8.  Returns whether there were empty fields. */
-bool csv_floats(const char *text, const uint32_t *begins, uint32_t add, const uint32_t *ends, size_t n,
-                float *out, uint32_t *odd, size_t *ret_n_odd);
-bool csv_doubles(const char *text, const uint32_t *begins, uint32_t add, const uint32_t *ends, size_t n,
-                 double *out, uint32_t *odd, size_t *ret_n_odd);
+bool csv_floats(const char *text, const uint32_t *begins, uint32_t add, const uint32_t *ends,
+                size_t n, float *out, uint32_t *odd, size_t *ret_n_odd);
+bool csv_doubles(const char *text, const uint32_t *begins, uint32_t add, const uint32_t *ends,
+                 size_t n, double *out, uint32_t *odd, size_t *ret_n_odd);
+
+/* The same by the code of a certain level. */
+bool csv_floats_at(CpuLevel level, const char *text, const uint32_t *begins, uint32_t add,
+                   const uint32_t *ends, size_t n, float *out, uint32_t *odd, size_t *ret_n_odd);
+bool csv_doubles_at(CpuLevel level, const char *text, const uint32_t *begins, uint32_t add,
+                    const uint32_t *ends, size_t n, double *out, uint32_t *odd, size_t *ret_n_odd);
 
 /* A field as it stands in the file, without its quotes and the blanks around it.  Doubled quotes
  * make a copy into `buffer`, which has room for the field. */
@@ -72,8 +82,8 @@ bool csv_field_double(Str field, double *ret_value);
 /* A row of numbers, as requests hold them: reads the first row of `text` into out[0 .. max), empty
  * fields as NaN, and says in *ret_n how many there were and in *ret_next where the next row begins (text.len
  * at the end).  Errors name the field ("field 3: 'abc' is not a number", from 1). */
-bool csv_parse_row(Str text, char separator, float *out, int32_t max, int32_t *ret_n, size_t *ret_next,
-                   Error *err);
+bool csv_parse_row(Str text, char separator, float *out, int32_t max, int32_t *ret_n,
+                   size_t *ret_next, Error *err);
 
 /* What to show of a value in a message: at most about 40 bytes, control characters escaped. */
 enum { CSV_SHOWN_MAX = 64 };

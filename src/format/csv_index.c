@@ -9,8 +9,6 @@
 
 #include "format/csv.h"
 
-#include "base/cpu.h"
-
 #if CLARY_X86
 #include <immintrin.h>
 #endif
@@ -66,8 +64,8 @@ static inline uint64_t plain_ends(const Block *block, State *state)
 
 static void finish(const State *state, size_t n_ends, bool nul, CsvIndex *index)
 {
-    *index = (CsvIndex){n_ends, state->n_rows, state->inside != 0, state->bad != 0, nul,
-                        state->quotes != 0};
+    *index = (CsvIndex){n_ends,          state->n_rows, state->inside != 0,
+                        state->bad != 0, nul,           state->quotes != 0};
 }
 
 /* A block byte by byte: the last one of a text, and all where there is no vector code. */
@@ -108,7 +106,8 @@ static void index_bytes(Str text, char separator, uint32_t *ends, CsvIndex *inde
     bool nul = false;
     size_t n = 0;
     for (size_t at = 0; at < text.len; at += 64)
-        n = byte_ends(text.ptr, at, MIN(text.len - at, (size_t)64), separator, &state, &nul, ends, n);
+        n = byte_ends(text.ptr, at, MIN(text.len - at, (size_t)64), separator, &state, &nul, ends,
+                      n);
     finish(&state, n, nul, index);
 }
 
@@ -200,7 +199,8 @@ TARGET_AVX512 static void index_avx512(Str text, char separator, uint32_t *ends,
         uint64_t bits;
         if (UNLIKELY(block.quotes | state.inside | state.after_closing)) {
             block.returns = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('\r'));
-            __m128i product = _mm_clmulepi64_si128(_mm_cvtsi64_si128((int64_t)block.quotes), ones, 0);
+            __m128i product = _mm_clmulepi64_si128(_mm_cvtsi64_si128((int64_t)block.quotes), ones,
+                                                   0);
             bits = quoted_ends(&block, (uint64_t)_mm_cvtsi128_si64(product), &state);
         } else {
             bits = plain_ends(&block, &state);
@@ -245,19 +245,25 @@ TARGET_AVX512 static size_t count_quotes_avx512(Str text)
 
 #endif
 
-void csv_index(Str text, char separator, uint32_t *ends, CsvIndex *ret_index)
+void csv_index_at(CpuLevel level, Str text, char separator, uint32_t *ends, CsvIndex *ret_index)
 {
 #if CLARY_X86
-    if (cpu_level() >= CPU_AVX512) {
+    if (level >= CPU_AVX512) {
         index_avx512(text, separator, ends, ret_index);
         return;
     }
-    if (cpu_level() >= CPU_AVX2) {
+    if (level >= CPU_AVX2) {
         index_avx2(text, separator, ends, ret_index);
         return;
     }
 #endif
+    (void)level;
     index_bytes(text, separator, ends, ret_index);
+}
+
+void csv_index(Str text, char separator, uint32_t *ends, CsvIndex *ret_index)
+{
+    csv_index_at(cpu_level(), text, separator, ends, ret_index);
 }
 
 size_t csv_count_quotes(Str text)

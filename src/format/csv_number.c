@@ -13,8 +13,6 @@
 
 #include "format/csv.h"
 
-#include "base/cpu.h"
-
 #include <math.h>
 
 #if CLARY_X86
@@ -41,7 +39,7 @@ static bool any_empty(const uint32_t *begins, uint32_t add, const uint32_t *ends
 #if CLARY_X86
 
 /* By the place of the point + 1, from the left: 10^-(16 - place); 0: no point. */
-static const double inverse_powers[16] = {1,     1e-15, 1e-14, 1e-13, 1e-12, 1e-11, 1e-10, 1e-9,
+static const double inverse_powers[16] = {1,    1e-15, 1e-14, 1e-13, 1e-12, 1e-11, 1e-10, 1e-9,
                                           1e-8, 1e-7,  1e-6,  1e-5,  1e-4,  1e-3,  1e-2,  1e-1};
 static const double powers[16] = {1,   1e15, 1e14, 1e13, 1e12, 1e11, 1e10, 1e9,
                                   1e8, 1e7,  1e6,  1e5,  1e4,  1e3,  1e2,  1e1};
@@ -59,10 +57,14 @@ typedef struct Lanes {
 TARGET_AVX512 static inline __m512i load_4(const char *text, const uint32_t *ends)
 {
     const char *from = text - 16;
-    __m512i lanes = _mm512_castsi128_si512(_mm_loadu_si128((const __m128i *)(const void *)(from + ends[0])));
-    lanes = _mm512_inserti32x4(lanes, _mm_loadu_si128((const __m128i *)(const void *)(from + ends[2])), 1);
-    lanes = _mm512_inserti32x4(lanes, _mm_loadu_si128((const __m128i *)(const void *)(from + ends[4])), 2);
-    return _mm512_inserti32x4(lanes, _mm_loadu_si128((const __m128i *)(const void *)(from + ends[6])), 3);
+    __m512i lanes = _mm512_castsi128_si512(
+        _mm_loadu_si128((const __m128i *)(const void *)(from + ends[0])));
+    lanes = _mm512_inserti32x4(lanes,
+                               _mm_loadu_si128((const __m128i *)(const void *)(from + ends[2])), 1);
+    lanes = _mm512_inserti32x4(lanes,
+                               _mm_loadu_si128((const __m128i *)(const void *)(from + ends[4])), 2);
+    return _mm512_inserti32x4(lanes,
+                              _mm_loadu_si128((const __m128i *)(const void *)(from + ends[6])), 3);
 }
 
 /* The classes of the bytes; `begin` holds, in every byte of a lane, where its field begins. */
@@ -106,12 +108,15 @@ typedef struct Group {
 TARGET_AVX512 static inline Group convert_8(const char *text, const uint32_t *begins, __m256i add,
                                             const uint32_t *ends, bool exact)
 {
-    const __m512i iota = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+    const __m512i iota = _mm512_broadcast_i32x4(
+        _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
     const __m512i iota_1 = _mm512_add_epi8(iota, _mm512_set1_epi8(1));
     const __m512i even_bytes = _mm512_setzero_si512(), odd_bytes = _mm512_set1_epi8(8);
 
-    __m256i begin = _mm256_add_epi32(_mm256_loadu_si256((const __m256i *)(const void *)begins), add);
-    __m256i length = _mm256_sub_epi32(_mm256_loadu_si256((const __m256i *)(const void *)ends), begin);
+    __m256i begin = _mm256_add_epi32(_mm256_loadu_si256((const __m256i *)(const void *)begins),
+                                     add);
+    __m256i length = _mm256_sub_epi32(_mm256_loadu_si256((const __m256i *)(const void *)ends),
+                                      begin);
     __mmask8 empty = _mm256_testn_epi32_mask(length, length);
     __mmask8 odd = _mm256_cmpgt_epu32_mask(length, _mm256_set1_epi32(16));
     __m512i start = _mm512_cvtepu32_epi64(_mm256_sub_epi32(_mm256_set1_epi32(16), length));
@@ -153,9 +158,8 @@ TARGET_AVX512 static inline Group convert_8(const char *text, const uint32_t *be
         value = _mm512_div_pd(value, _mm512_permutex2var_pd(_mm512_loadu_pd(powers), place,
                                                             _mm512_loadu_pd(powers + 8)));
     } else {
-        value = _mm512_mul_pd(value,
-                              _mm512_permutex2var_pd(_mm512_loadu_pd(inverse_powers), place,
-                                                     _mm512_loadu_pd(inverse_powers + 8)));
+        value = _mm512_mul_pd(value, _mm512_permutex2var_pd(_mm512_loadu_pd(inverse_powers), place,
+                                                            _mm512_loadu_pd(inverse_powers + 8)));
     }
     /* SIGN_MARK is bit 5: to the top with it. */
     __m512i sign = _mm512_and_si512(_mm512_slli_epi64(marks, 58), _mm512_set1_epi64(INT64_MIN));
@@ -216,12 +220,12 @@ TARGET_AVX512 static bool doubles_avx512(const char *text, const uint32_t *begin
 /* ---- AVX2: a field at a time, by the same steps ---- */
 
 /* Sliding windows over these give masks of the last `length` or the first `place` bytes. */
-static const uint8_t last_bytes[32] = {0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,
-                                       0,    0,    0,    0,    0,    0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-                                       0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
-static const uint8_t first_bytes[32] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-                                        0xff, 0xff, 0xff, 0xff, 0xff, 0,    0,    0,    0,    0,    0,
-                                        0,    0,    0,    0,    0,    0,    0,    0,    0,    0};
+static const uint8_t last_bytes[32] = {
+    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,
+    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+static const uint8_t first_bytes[32] = {
+    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0};
 
 typedef struct Single {
     uint64_t whole;
@@ -241,15 +245,18 @@ TARGET_AVX2 static inline Single convert_1(const char *begin, const char *end)
     uint32_t points = (uint32_t)_mm_movemask_epi8(dot), digits = (uint32_t)_mm_movemask_epi8(digit);
     uint32_t negative = *begin == '-';
     uint32_t wanted = 0xffffu & ~((1u << (16 - length)) - 1), sign = negative << (16 - length);
-    Single single = {.place = points ? (uint32_t)__builtin_ctz(points) + 1 : 0, .negative = negative};
+    Single single = {.place = points ? (uint32_t)__builtin_ctz(points) + 1 : 0,
+                     .negative = negative};
     single.good = (digits | points | sign) == wanted && digits != 0 && (points & (points - 1)) == 0;
 
     values = _mm_and_si128(values, digit);
-    __m128i before = _mm_loadu_si128((const __m128i *)(const void *)(first_bytes + 16 - single.place));
+    __m128i before = _mm_loadu_si128(
+        (const __m128i *)(const void *)(first_bytes + 16 - single.place));
     values = _mm_blendv_epi8(values, _mm_bslli_si128(values, 1), before);
     __m128i pairs = _mm_maddubs_epi16(values, _mm_set1_epi16(1 << 8 | 10));
     __m128i fours_1 = _mm_madd_epi16(pairs, _mm_set1_epi32(1 << 16 | 100));
-    __m128i eights = _mm_madd_epi16(_mm_packus_epi32(fours_1, fours_1), _mm_set1_epi32(1 << 16 | 10000));
+    __m128i eights = _mm_madd_epi16(_mm_packus_epi32(fours_1, fours_1),
+                                    _mm_set1_epi32(1 << 16 | 10000));
     uint64_t both = (uint64_t)_mm_cvtsi128_si64(eights);
     single.whole = (both & 0xffffffff) * 100000000 + (both >> 32);
     return single;
@@ -314,34 +321,48 @@ TARGET_AVX2 static bool doubles_avx2(const char *text, const uint32_t *begins, u
 
 #endif
 
-static bool all_odd(const uint32_t *begins, uint32_t add, const uint32_t *ends, size_t n, uint32_t *odd,
-                    size_t *ret_n_odd)
+static bool all_odd(const uint32_t *begins, uint32_t add, const uint32_t *ends, size_t n,
+                    uint32_t *odd, size_t *ret_n_odd)
 {
     for (size_t i = 0; i < n; i++) odd[i] = (uint32_t)i;
     *ret_n_odd = n;
     return any_empty(begins, add, ends, n);
 }
 
-bool csv_floats(const char *text, const uint32_t *begins, uint32_t add, const uint32_t *ends, size_t n,
-                float *out, uint32_t *odd, size_t *ret_n_odd)
+bool csv_floats_at(CpuLevel level, const char *text, const uint32_t *begins, uint32_t add,
+                   const uint32_t *ends, size_t n, float *out, uint32_t *odd, size_t *ret_n_odd)
 {
 #if CLARY_X86
-    if (cpu_level() >= CPU_AVX512) return floats_avx512(text, begins, add, ends, n, out, odd, ret_n_odd);
-    if (cpu_level() >= CPU_AVX2) return floats_avx2(text, begins, add, ends, n, out, odd, ret_n_odd);
+    if (level >= CPU_AVX512) return floats_avx512(text, begins, add, ends, n, out, odd, ret_n_odd);
+    if (level >= CPU_AVX2) return floats_avx2(text, begins, add, ends, n, out, odd, ret_n_odd);
 #endif
+    (void)level;
     (void)text;
     (void)out;
     return all_odd(begins, add, ends, n, odd, ret_n_odd);
 }
 
-bool csv_doubles(const char *text, const uint32_t *begins, uint32_t add, const uint32_t *ends, size_t n,
-                 double *out, uint32_t *odd, size_t *ret_n_odd)
+bool csv_doubles_at(CpuLevel level, const char *text, const uint32_t *begins, uint32_t add,
+                    const uint32_t *ends, size_t n, double *out, uint32_t *odd, size_t *ret_n_odd)
 {
 #if CLARY_X86
-    if (cpu_level() >= CPU_AVX512) return doubles_avx512(text, begins, add, ends, n, out, odd, ret_n_odd);
-    if (cpu_level() >= CPU_AVX2) return doubles_avx2(text, begins, add, ends, n, out, odd, ret_n_odd);
+    if (level >= CPU_AVX512) return doubles_avx512(text, begins, add, ends, n, out, odd, ret_n_odd);
+    if (level >= CPU_AVX2) return doubles_avx2(text, begins, add, ends, n, out, odd, ret_n_odd);
 #endif
+    (void)level;
     (void)text;
     (void)out;
     return all_odd(begins, add, ends, n, odd, ret_n_odd);
+}
+
+bool csv_floats(const char *text, const uint32_t *begins, uint32_t add, const uint32_t *ends,
+                size_t n, float *out, uint32_t *odd, size_t *ret_n_odd)
+{
+    return csv_floats_at(cpu_level(), text, begins, add, ends, n, out, odd, ret_n_odd);
+}
+
+bool csv_doubles(const char *text, const uint32_t *begins, uint32_t add, const uint32_t *ends,
+                 size_t n, double *out, uint32_t *odd, size_t *ret_n_odd)
+{
+    return csv_doubles_at(cpu_level(), text, begins, add, ends, n, out, odd, ret_n_odd);
 }

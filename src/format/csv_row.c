@@ -8,8 +8,8 @@
 #include <math.h>
 #include <stdio.h>
 
-static CsvRowStatus end_at_newline(Str text, size_t begin, bool last, CsvRowStatus status, uint32_t *ends,
-                                   size_t *ret_n, size_t *ret_next)
+static CsvRowStatus end_at_newline(Str text, size_t begin, bool last, CsvRowStatus status,
+                                   uint32_t *ends, size_t *ret_n, size_t *ret_next)
 {
     const char *newline = memchr(text.ptr + begin, '\n', text.len - begin);
     if (!newline && !last && text.len - begin < CSV_LINE_MAX) return CSV_ROW_UNFINISHED;
@@ -49,7 +49,8 @@ CsvRowStatus csv_scan_row(Str text, size_t begin, char separator, bool last, uin
             return nul ? CSV_ROW_NUL : CSV_ROW_OK;
         } else if (c == '"') {
             if (state == PLAIN)
-                return end_at_newline(text, begin, last, CSV_ROW_QUOTE_INSIDE, ends, ret_n, ret_next);
+                return end_at_newline(text, begin, last, CSV_ROW_QUOTE_INSIDE, ends, ret_n,
+                                      ret_next);
             state = QUOTED;
         } else if (state == CLOSED && c != '\r') {
             return end_at_newline(text, begin, last, CSV_ROW_AFTER_QUOTE, ends, ret_n, ret_next);
@@ -153,11 +154,16 @@ const char *csv_shown(Str value, char buffer[static CSV_SHOWN_MAX])
 static const char *row_reason(CsvRowStatus status)
 {
     switch (status) {
-    case CSV_ROW_QUOTE_INSIDE: return "a quote inside an unquoted field";
-    case CSV_ROW_AFTER_QUOTE: return "text after a closing quote";
-    case CSV_ROW_NOT_CLOSED: return "a quote that is not closed";
-    case CSV_ROW_NUL: return "a zero byte";
-    default: return "";
+    case CSV_ROW_QUOTE_INSIDE:
+        return "a quote inside an unquoted field";
+    case CSV_ROW_AFTER_QUOTE:
+        return "text after a closing quote";
+    case CSV_ROW_NOT_CLOSED:
+        return "a quote that is not closed";
+    case CSV_ROW_NUL:
+        return "a zero byte";
+    default:
+        return "";
     }
 }
 
@@ -170,10 +176,11 @@ static bool parse_long_row(Str text, char separator, float *out, int32_t max, in
     UNINITIALIZED uint32_t ends[ROW_BLOCK];
     size_t n = 0, next = 0, begin = 0;
     CsvRowStatus status = csv_scan_row(text, 0, separator, true, ends, 0, &n, &next);
-    if (status == CSV_ROW_QUOTE_INSIDE || status == CSV_ROW_AFTER_QUOTE || status == CSV_ROW_NOT_CLOSED ||
-        status == CSV_ROW_NUL)
+    if (status == CSV_ROW_QUOTE_INSIDE || status == CSV_ROW_AFTER_QUOTE ||
+        status == CSV_ROW_NOT_CLOSED || status == CSV_ROW_NUL)
         return error_set(err, ERROR_INVALID, "%s", row_reason(status));
-    if (n > (size_t)max) return error_set(err, ERROR_INVALID, "%zu fields, at most %d expected", n, max);
+    if (n > (size_t)max)
+        return error_set(err, ERROR_INVALID, "%zu fields, at most %d expected", n, max);
     bool inside = false;
     size_t field = 0;
     for (size_t at = 0; field < n; at++) {
@@ -194,8 +201,8 @@ static bool parse_long_row(Str text, char separator, float *out, int32_t max, in
     return true;
 }
 
-bool csv_parse_row(Str text, char separator, float *out, int32_t max, int32_t *ret_n, size_t *ret_next,
-                   Error *err)
+bool csv_parse_row(Str text, char separator, float *out, int32_t max, int32_t *ret_n,
+                   size_t *ret_next, Error *err)
 {
     const char *newline = memchr(text.ptr, '\n', text.len);
     size_t len = newline ? (size_t)(newline - text.ptr) : text.len;
@@ -212,7 +219,8 @@ bool csv_parse_row(Str text, char separator, float *out, int32_t max, int32_t *r
     if (index.nul) return error_set(err, ERROR_INVALID, "a zero byte");
     size_t n = index.n_ends + 1, n_odd;
     ends[n - 1] = (uint32_t)len;
-    if (n > (size_t)max) return error_set(err, ERROR_INVALID, "%zu fields, at most %d expected", n, max);
+    if (n > (size_t)max)
+        return error_set(err, ERROR_INVALID, "%zu fields, at most %d expected", n, max);
     csv_floats(text.ptr, ends - 1, 1, ends, n, out, odd, &n_odd);
     for (size_t i = 0; i < n_odd; i++) {
         uint32_t field = odd[i], from = ends[(ptrdiff_t)field - 1] + 1;

@@ -25,18 +25,18 @@ enum {
 };
 
 typedef struct Decimal {
-    uint64_t digits;  /* the first 19 significant ones */
-    int64_t exponent; /* of ten */
-    bool negative, more; /* more: digits that are not zero were left out */
+    uint64_t digits;         /* the first 19 significant ones */
+    int64_t exponent;        /* of ten */
+    bool negative, more;     /* more: digits that are not zero were left out */
     const char *begin, *end; /* of the digits and the point, for the slow way */
     int64_t exponent_text;
 } Decimal;
 
 typedef struct Format {
-    int bits;             /* of the significand, the hidden one not counted */
+    int bits; /* of the significand, the hidden one not counted */
     int bias, exponent_max;
-    int power_min, power_max;  /* of ten: smaller ones are zero, larger ones infinite */
-    int tie_min, tie_max; /* powers of ten with which 64 bits can lie halfway between values */
+    int power_min, power_max; /* of ten: smaller ones are zero, larger ones infinite */
+    int tie_min, tie_max;     /* powers of ten with which 64 bits can lie halfway between values */
 } Format;
 
 static const Format double_format = {52, 1023, 0x7ff, -342, 308, -4, 23};
@@ -56,7 +56,8 @@ static inline uint64_t load_8(const char *text)
 
 static inline bool are_8_digits(uint64_t word)
 {
-    uint64_t high = word & 0xf0f0f0f0f0f0f0f0u, carry = (word + 0x0606060606060606u) & 0xf0f0f0f0f0f0f0f0u;
+    uint64_t high = word & 0xf0f0f0f0f0f0f0f0u,
+             carry = (word + 0x0606060606060606u) & 0xf0f0f0f0f0f0f0f0u;
     return high == 0x3030303030303030u && carry == 0x3030303030303030u;
 }
 
@@ -179,8 +180,8 @@ static uint64_t multiply(const Format *format, uint64_t digits, int64_t power)
         return significand >> 1; /* a carry makes it the smallest normal number by itself */
     }
     /* Exactly halfway: to even, so do not round up. */
-    if (low <= 1 && power >= format->tie_min && power <= format->tie_max && (significand & 3) == 1 &&
-        significand << shift == high)
+    if (low <= 1 && power >= format->tie_min && power <= format->tie_max &&
+        (significand & 3) == 1 && significand << shift == high)
         significand &= ~(uint64_t)1;
     significand += significand & 1;
     significand >>= 1;
@@ -279,7 +280,8 @@ static const char *scan_word(const char *p, const char *end, double *ret_value)
     static const struct {
         Str word;
         double value;
-    } words[] = {{STR_INIT("infinity"), INFINITY}, {STR_INIT("inf"), INFINITY}, {STR_INIT("nan"), NAN}};
+    } words[] = {
+        {STR_INIT("infinity"), INFINITY}, {STR_INIT("inf"), INFINITY}, {STR_INIT("nan"), NAN}};
     for (size_t i = 0; i < COUNT(words); i++)
         if (rest.len >= words[i].word.len &&
             str_eq_nocase(str_slice(rest, 0, words[i].word.len), words[i].word)) {

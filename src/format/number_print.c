@@ -36,7 +36,8 @@ static inline void power_up(int q, uint64_t g[2])
 /* c * 2^q with c > 0; `closer` says that the value below is at half the distance of the one above. */
 static inline Decimal shortest(uint64_t c, int q, bool closer)
 {
-    int k = (q * 1262611 - (closer ? 524031 : 0)) >> 22; /* floor(log10(2^q)), of 3/4 of it if closer */
+    int k = (q * 1262611 - (closer ? 524031 : 0)) >>
+            22; /* floor(log10(2^q)), of 3/4 of it if closer */
     int h = q + power_exponent(-k) + 1;
     UNINITIALIZED uint64_t g[2];
     power_up(-k, g);
@@ -57,9 +58,10 @@ static inline Decimal shortest(uint64_t c, int q, bool closer)
     return (Decimal){units + (value > middle || (value == middle && (units & 1))), k};
 }
 
-static const char pairs[] = "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546"
-                            "4748495051525354555657585960616263646566676869707172737475767778798081828384858687888990919293"
-                            "949596979899";
+static const char pairs[] =
+    "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546"
+    "4748495051525354555657585960616263646566676869707172737475767778798081828384858687888990919293"
+    "949596979899";
 
 static inline int digit_count(uint64_t x)
 {
@@ -161,8 +163,8 @@ static inline bool whole_number(uint64_t c, int q, int bits, Decimal *ret_decima
     return true;
 }
 
-static inline size_t print(bool negative, uint64_t fraction, int exponent, int bits, int exponent_max,
-                           int bias, char *buffer)
+static inline size_t print(bool negative, uint64_t fraction, int exponent, int bits,
+                           int exponent_max, int bias, char *buffer)
 {
     char *p = buffer;
     if (negative) *p++ = '-';
@@ -182,14 +184,14 @@ size_t number_print_double(double x, char buffer[static NUMBER_TEXT_MAX])
 {
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
-    return print(bits >> 63, bits & (((uint64_t)1 << 52) - 1), (int)(bits >> 52 & 0x7ff), 52, 0x7ff, 1023,
-                 buffer);
+    return print(bits >> 63, bits & (((uint64_t)1 << 52) - 1), (int)(bits >> 52 & 0x7ff), 52, 0x7ff,
+                 1023, buffer);
 }
 
 size_t number_print_float(float x, char buffer[static NUMBER_TEXT_MAX])
 {
     uint32_t bits;
     memcpy(&bits, &x, sizeof bits);
-    return print(bits >> 31, bits & (((uint32_t)1 << 23) - 1), (int)(bits >> 23 & 0xff), 23, 0xff, 127,
-                 buffer);
+    return print(bits >> 31, bits & (((uint32_t)1 << 23) - 1), (int)(bits >> 23 & 0xff), 23, 0xff,
+                 127, buffer);
 }

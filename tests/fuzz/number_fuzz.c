@@ -42,10 +42,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         __builtin_trap();
     if (n) {
         size_t length = number_print_double(d, buffer);
-        if (number_parse_double(buffer, buffer + length, &d_again) != buffer + length) __builtin_trap();
+        if (number_parse_double(buffer, buffer + length, &d_again) != buffer + length)
+            __builtin_trap();
         if (!same_double(d, d_again)) __builtin_trap();
         length = number_print_float(f, buffer);
-        if (number_parse_float(buffer, buffer + length, &f_again) != buffer + length) __builtin_trap();
+        if (number_parse_float(buffer, buffer + length, &f_again) != buffer + length)
+            __builtin_trap();
         if (!same_float(f, f_again)) __builtin_trap();
     }
     free(exact);
