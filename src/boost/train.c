@@ -83,6 +83,9 @@ static bool copy_start(Trainer *t, const BoostModel *start, bool trees, Error *e
 {
     BoostModel *model = t->model;
     model->base_score = start->base_score;
+    if (start->base_scores)
+        model->base_scores = arena_grow(&model->arena, start->base_scores, (size_t)start->n_groups,
+                                        (size_t)start->n_groups, sizeof(double));
     model->feature_names = copy_strs(&model->arena, start->feature_names, start->n_features);
     model->feature_types = copy_strs(&model->arena, start->feature_types, start->n_features);
     for (int32_t i = 0; i < start->n_attributes; i++) {
@@ -124,6 +127,17 @@ static bool check_start(const Trainer *t, const BoostModel *start, Error *err)
     return true;
 }
 
+/* What the labels say to start from; the outputs differ for several classes or quantiles. */
+static void estimate_start(Trainer *t)
+{
+    BoostModel *model = t->model;
+    const Labels *labels = &t->data[0]->labels;
+    model->base_score = objective_estimate_base(t->objective, labels, t->pool);
+    if (t->n_groups == 1 || model->booster == BOOSTER_GBLINEAR) return;
+    model->base_scores = arena_array(&model->arena, double, t->n_groups);
+    objective_estimate_bases(t->objective, labels, t->pool, model->base_scores);
+}
+
 static bool make_model(Trainer *t, const BoostModel *start, Error *err)
 {
     const BoostParams *params = t->params;
@@ -135,19 +149,19 @@ static bool make_model(Trainer *t, const BoostModel *start, Error *err)
     model->n_parallel = (int32_t)params->n_parallel;
     objective_describe(t->objective, model);
     if (start) return check_start(t, start, err) && copy_start(t, start, !params->update, err);
-    model->base_score = isnan(params->base_score)
-                            ? objective_estimate_base(t->objective, &t->data[0]->labels, t->pool)
-                            : params->base_score;
+    model->base_score = params->base_score;
+    if (isnan(params->base_score)) estimate_start(t);
     return true;
 }
 
 /* Margins of both data sets: the base, or what the model to go on from says. */
 static bool make_margins(Trainer *t, const BoostModel *start, Error *err)
 {
-    double base = objective_base_to_margin(t->objective, t->model->base_score);
-    if (!isfinite(base))
+    if (!isfinite(boost_model_base_margin(t->model)))
         return error_set(err, ERROR_INVALID, "base_score %g is outside what objective '%.*s' allows",
                          t->model->base_score, STR_ARG(t->params->objective.name));
+    float *base = arena_array(&t->arena, float, t->n_groups);
+    for (int32_t k = 0; k < t->n_groups; k++) base[k] = (float)boost_model_group_margin(t->model, k);
     AUTO(predictor_free) Predictor *predictor = NULL;
     if (start && !t->params->update && !predictor_new(start, &predictor, err)) return false;
     for (int d = 0; d < 2 && t->data[d]; d++) {
@@ -156,7 +170,7 @@ static bool make_margins(Trainer *t, const BoostModel *start, Error *err)
         t->leaves[d] = data_array(int32_t, rows_of(t, d), "the leaves", err);
         if (!t->margins[d] || !t->leaves[d]) return false;
         if (!predictor)
-            for (size_t i = 0; i < n; i++) t->margins[d][i] = (float)base;
+            for (size_t i = 0; i < n; i++) t->margins[d][i] = base[i % (size_t)t->n_groups];
         else if (!predict_margin(predictor, &t->data[d]->features, t->pool, t->margins[d], err))
             return false;
     }
