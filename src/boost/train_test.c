@@ -3,6 +3,7 @@
 #include "boost/train.h"
 
 #include "base/memory.h"
+#include "base/hash.h"
 #include "base/random.h"
 #include "base/test.h"
 #include "boost/predict.h"
@@ -10,6 +11,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 enum { MADE_COLUMNS_MAX = 16 };
 
@@ -138,4 +141,361 @@ TEST(train, a_stump_finds_the_step_and_its_leaves_are_newton_steps)
     CHECK_NEAR((double)tree->threshold[2], 0.5 * 180 / 61, 1e-6);
     CHECK_NEAR((double)tree->gain[0], 40.0 * 40 / 41 + 180.0 * 180 / 61 - 220.0 * 220 / 101, 1e-5);
     CHECK_NEAR((double)tree->cover[0], 100, 0);
+}
+
+/* A number that two models share only when all their bits are equal. */
+static uint64_t fingerprint(const BoostModel *model)
+{
+    uint64_t hash = 0;
+    for (int32_t i = 0; i < model->n_trees; i++) {
+        const Tree *tree = &model->trees[i];
+        size_t n = (size_t)tree->n_nodes;
+        hash = hash_bytes(tree->feature, n * sizeof *tree->feature, hash);
+        hash = hash_bytes(tree->threshold, n * sizeof *tree->threshold, hash);
+        hash = hash_bytes(tree->left, n * sizeof *tree->left, hash);
+        hash = hash_bytes(tree->default_left, n, hash);
+        hash = hash_bytes(tree->gain, n * sizeof *tree->gain, hash);
+    }
+    return hash;
+}
+
+TEST(train, same_bits_on_every_processor_level)
+{
+    static const char *const levels[] = {"base", "avx2", "avx512"};
+    uint64_t prints[COUNT(levels)];
+    for (size_t i = 0; i < COUNT(levels); i++) {
+        int ends[2];
+        CHECK(pipe(ends) == 0);
+        pid_t child = fork();
+        CHECK(child >= 0);
+        if (child == 0) { /* the level is found once per process */
+            setenv("CLARY_CPU", levels[i], 1);
+            Made made = made_classes(5000);
+            BoostParams params = preset("reg:squarederror");
+            AUTO(boost_model_free) BoostModel *model = train(&params, &made, 1);
+            uint64_t print = fingerprint(model);
+            _exit(write(ends[1], &print, sizeof print) != (ssize_t)sizeof print);
+        }
+        close(ends[1]);
+        CHECK(read(ends[0], &prints[i], sizeof prints[i]) == (ssize_t)sizeof prints[i]);
+        close(ends[0]);
+        int status;
+        CHECK(waitpid(child, &status, 0) == child && status == 0);
+    }
+    CHECK(prints[0] == prints[1]);
+    CHECK(prints[0] == prints[2]);
+}
+
+static float margin_at(const BoostModel *model, const float *row)
+{
+    Error err = {0};
+    AUTO(predictor_free) Predictor *predictor = NULL;
+    CHECK_OK(predictor_new(model, &predictor, &err), err);
+    float margin;
+    predict_margin_row(predictor, row, &margin);
+    return margin;
+}
+
+TEST(train, a_weight_of_two_is_a_row_twice)
+{
+    Made made = made_classes(300), twice = made_classes(300);
+    for (int32_t j = 0; j < made.n_cols; j++) {
+        Error err = {0};
+        float *column = data_array(float, 600, "a test", &err);
+        for (int64_t i = 0; i < 600; i++) column[i] = roundf(4 * made.column[j][i / 2]);
+        for (int64_t i = 0; i < 300; i++) made.column[j][i] = column[2 * i];
+        twice.column[j] = column;
+    }
+    Error err = {0};
+    made.weight = data_array(float, 300, "a test", &err);
+    twice.label = data_array(float, 600, "a test", &err);
+    twice.n_rows = 600;
+    for (int64_t i = 0; i < 600; i++) {
+        made.weight[i / 2] = 2;
+        twice.label[i] = made.label[i / 2];
+    }
+    BoostParams params = preset("binary:logistic");
+    AUTO(boost_model_free) BoostModel *a = train(&params, &made, 1);
+    AUTO(boost_model_free) BoostModel *b = train(&params, &twice, 1);
+    /* Splits that part the rows of a node alike may tie, so the margins are compared, not the trees. */
+    for (int64_t i = 0; i < 300; i++) {
+        float row[6];
+        for (int32_t j = 0; j < 6; j++) row[j] = made.column[j][i];
+        CHECK_NEAR((double)margin_at(a, row), (double)margin_at(b, row), 1e-4);
+    }
+}
+
+TEST(train, monotone_constraints_hold_everywhere)
+{
+    Made made = made_classes(3000);
+    static const int8_t signs[6] = {1, 0, -1, 0, 0, 0};
+    BoostParams params = preset("binary:logistic");
+    params.max_depth = 6;
+    params.monotone = signs;
+    params.n_monotone = 6;
+    AUTO(boost_model_free) BoostModel *model = train(&params, &made, 1);
+    for (int64_t i = 0; i < 200; i++) {
+        float row[6], last_up = -INFINITY, last_down = INFINITY;
+        for (int32_t j = 0; j < 6; j++) row[j] = made.column[j][i];
+        for (float x = -3; x <= 3; x += 0.25f) {
+            row[0] = x;
+            float up = margin_at(model, row);
+            CHECK(up >= last_up - 1e-5f);
+            last_up = up;
+        }
+        row[0] = made.column[0][i];
+        for (float x = -3; x <= 3; x += 0.25f) {
+            row[2] = x;
+            float down = margin_at(model, row);
+            CHECK(down <= last_down + 1e-5f);
+            last_down = down;
+        }
+    }
+}
+
+TEST(train, interaction_sets_bound_every_path)
+{
+    Made made = made_classes(3000);
+    static const int32_t sets[] = {0, 2, 1, 3, 4, 5}, start[] = {0, 2, 6};
+    BoostParams params = preset("binary:logistic");
+    params.interaction_sets = sets;
+    params.interaction_start = start;
+    params.n_interactions = 2;
+    AUTO(boost_model_free) BoostModel *model = train(&params, &made, 1);
+    for (int32_t t = 0; t < model->n_trees; t++) {
+        const Tree *tree = &model->trees[t];
+        for (int32_t i = 0; i < tree->n_nodes; i++) {
+            if (tree_is_leaf(tree, i)) continue;
+            bool first = tree->feature[i] == 0 || tree->feature[i] == 2;
+            for (int32_t up = tree->parent[i]; up >= 0; up = tree->parent[up])
+                CHECK_INT(tree->feature[up] == 0 || tree->feature[up] == 2, first);
+        }
+    }
+}
+
+/* The same data as CSR: `keep` says which cells are stored; the others are missing in both forms. */
+static bool is_stored(int64_t row, int32_t column, unsigned one_in)
+{
+    return random_u64(random_stream(5, (uint64_t)column), (uint64_t)row) % one_in == 0;
+}
+
+static void check_sparse(unsigned one_in)
+{
+    Error err = {0};
+    ARENA(arena);
+    Made made = made_classes(4000);
+    int64_t *row_start = arena_array(&arena, int64_t, made.n_rows + 1), n = 0;
+    int32_t *col = arena_array(&arena, int32_t, made.n_rows * made.n_cols);
+    float *value = arena_array(&arena, float, made.n_rows * made.n_cols);
+    for (int64_t i = 0; i < made.n_rows; i++) {
+        for (int32_t j = 0; j < made.n_cols; j++) {
+            if (!is_stored(i, j, one_in)) made.column[j][i] = (float)NAN;
+            if (isnan(made.column[j][i])) continue;
+            col[n] = j;
+            value[n++] = made.column[j][i];
+        }
+        row_start[i + 1] = n;
+    }
+    BoostParams params = preset("binary:logistic");
+    params.max_bin = 64;
+    params.subsample = 0.8;
+    AUTO(boost_model_free) BoostModel *dense = train(&params, &made, 1);
+    BoostData data = boost_data(&made);
+    data.features = (Matrix){.layout = MATRIX_CSR,
+                             .n_rows = made.n_rows,
+                             .n_cols = made.n_cols,
+                             .row_start = row_start,
+                             .col = col,
+                             .value = value,
+                             .absent = (float)NAN};
+    AUTO(boost_model_free) BoostModel *sparse = NULL;
+    CHECK_OK(boost_train(&params, &data, NULL, NULL, NULL, NULL, &sparse, &err), err);
+    check_same(dense, sparse);
+}
+
+TEST(train, sparse_rows_give_the_model_of_dense_columns)
+{
+    check_sparse(10); /* kept sparse */
+    check_sparse(2);  /* turned into dense bins */
+}
+
+TEST(train, many_bins_take_two_bytes_and_find_the_finer_split)
+{
+    Made made = make_data(3000, 2, 4);
+    for (int64_t i = 0; i < made.n_rows; i++) {
+        made.column[0][i] = (float)i;
+        made.label[i] = i >= 1234;
+    }
+    BoostParams params = preset("reg:squarederror");
+    params.max_bin = 4096;
+    params.n_rounds = 1;
+    AUTO(boost_model_free) BoostModel *model = train(&params, &made, 1);
+    CHECK_INT(model->trees[0].feature[0], 0);
+    CHECK(model->trees[0].threshold[0] == 1234.0f);
+}
+
+typedef struct Log {
+    int64_t n_rounds;
+    double value[2][400];
+} Log;
+
+static bool note_round(void *host, int64_t round, const BoostModel *model, const double *values, int n_data)
+{
+    Log *log = host;
+    CHECK_INT(round, log->n_rounds);
+    CHECK_INT(model->n_rounds, round + 1);
+    for (int d = 0; d < n_data; d++) log->value[d][round] = values[d];
+    log->n_rounds++;
+    return true;
+}
+
+TEST(train, early_stopping_keeps_the_best_round)
+{
+    Error err = {0};
+    Made made = made_classes(600), other = make_data(600, 6, 2);
+    for (int64_t i = 0; i < 600; i++)
+        other.label[i] = (double)other.column[0][i] * (double)other.column[1][i] +
+                             (double)other.column[2][i] > 0;
+    BoostParams params = preset("binary:logistic");
+    BoostMetric metric;
+    CHECK_OK(boost_metric_parse(STR("logloss"), &params.objective, &metric, &err), err);
+    params.metrics = &metric;
+    params.n_metrics = 1;
+    params.n_rounds = 400;
+    params.early_stopping_rounds = 5;
+    BoostData train_data = boost_data(&made), validation = boost_data(&other);
+    Log log = {0};
+    BoostHost host = {.host = &log, .round = note_round};
+    AUTO(boost_model_free) BoostModel *model = NULL;
+    CHECK_OK(boost_train(&params, &train_data, &validation, NULL, &host, NULL, &model, &err), err);
+    CHECK(log.n_rounds < 400);
+    int64_t best = 0;
+    for (int64_t r = 1; r < log.n_rounds; r++)
+        if (log.value[1][r] < log.value[1][best]) best = r;
+    CHECK_INT(log.n_rounds, best + 6);
+    CHECK_INT(model->n_rounds, best + 1);
+    CHECK_INT(strtol(boost_model_attribute(model, "best_iteration").ptr, NULL, 10), best);
+
+    /* What was logged for the best round is what the model says. */
+    AUTO(predictor_free) Predictor *predictor = NULL;
+    CHECK_OK(predictor_new(model, &predictor, &err), err);
+    float margins[600];
+    CHECK_OK(predict_margin(predictor, &validation.features, NULL, margins, &err), err);
+    double value;
+    CHECK_OK(boost_metric_value(&metric, model, &validation.labels, margins, NULL, &value, &err), err);
+    CHECK_NEAR(value, log.value[1][best], 1e-6);
+}
+
+/* Margins that training kept from round to round are those of the model. */
+static void check_last_value(BoostParams params, const BoostModel *start)
+{
+    Error err = {0};
+    Made made = made_classes(500), other = made_classes(700);
+    BoostMetric metric;
+    CHECK_OK(boost_metric_parse(STR("logloss"), &params.objective, &metric, &err), err);
+    params.metrics = &metric;
+    params.n_metrics = 1;
+    BoostData train_data = boost_data(&made), validation = boost_data(&other);
+    Log log = {.n_rounds = start && !params.update ? start->n_rounds : 0};
+    BoostHost host = {.host = &log, .round = note_round};
+    AUTO(boost_model_free) BoostModel *model = NULL;
+    CHECK_OK(boost_train(&params, &train_data, &validation, start, &host, NULL, &model, &err), err);
+    AUTO(predictor_free) Predictor *predictor = NULL;
+    CHECK_OK(predictor_new(model, &predictor, &err), err);
+    const BoostData *sets[2] = {&train_data, &validation};
+    for (int d = 0; d < 2; d++) {
+        float margins[700];
+        double value;
+        CHECK_OK(predict_margin(predictor, &sets[d]->features, NULL, margins, &err), err);
+        CHECK_OK(boost_metric_value(&metric, model, &sets[d]->labels, margins, NULL, &value, &err), err);
+        CHECK_NEAR(value, log.value[d][log.n_rounds - 1], 1e-5);
+    }
+}
+
+TEST(train, kept_margins_are_those_of_the_model)
+{
+    BoostParams params = preset("binary:logistic");
+    check_last_value(params, NULL);
+    params.subsample = 0.5;
+    params.colsample_bylevel = 0.7;
+    params.n_parallel = 3;
+    check_last_value(params, NULL);
+    params.sampling_method = SAMPLING_GRADIENT;
+    params.grow_policy = GROW_LOSSGUIDE;
+    params.max_leaves = 10;
+    check_last_value(params, NULL);
+    params.n_parallel = 1;
+    params.method = METHOD_EXACT;
+    params.grow_policy = GROW_DEPTHWISE;
+    check_last_value(params, NULL);
+    params.method = METHOD_APPROX;
+    check_last_value(params, NULL);
+}
+
+TEST(train, dart_keeps_margins_while_trees_come_and_go)
+{
+    BoostParams params = preset("binary:logistic");
+    params.booster = BOOSTER_DART;
+    params.rate_drop = 0.3;
+    params.one_drop = true;
+    check_last_value(params, NULL);
+    params.dart_weighted = params.dart_forest = true;
+    params.skip_drop = 0.5;
+    check_last_value(params, NULL);
+}
+
+TEST(train, goes_on_from_a_model_and_updates_one)
+{
+    Made made = made_classes(500);
+    BoostParams params = preset("binary:logistic");
+    params.n_rounds = 4;
+    AUTO(boost_model_free) BoostModel *start = train(&params, &made, 1);
+    check_last_value(params, start);
+
+    /* Four rounds and four more are eight rounds. */
+    Error err = {0};
+    BoostData data = boost_data(&made);
+    AUTO(boost_model_free) BoostModel *more = NULL;
+    CHECK_OK(boost_train(&params, &data, NULL, start, NULL, NULL, &more, &err), err);
+    params.n_rounds = 8;
+    AUTO(boost_model_free) BoostModel *whole = train(&params, &made, 1);
+    CHECK_INT(more->n_rounds, 8);
+    for (int32_t i = 0; i < 8; i++) CHECK_INT(more->trees[i].n_nodes, whole->trees[i].n_nodes);
+
+    /* Refreshed on its own training data a model stays what it was. */
+    params.n_rounds = 4;
+    params.update = params.refresh = params.refresh_leaf = true;
+    check_last_value(params, start);
+    AUTO(boost_model_free) BoostModel *fresh = NULL;
+    CHECK_OK(boost_train(&params, &data, NULL, start, NULL, NULL, &fresh, &err), err);
+    for (int32_t i = 0; i < 4; i++)
+        for (int32_t k = 0; k < fresh->trees[i].n_nodes; k++)
+            CHECK_NEAR((double)fresh->trees[i].threshold[k], (double)start->trees[i].threshold[k], 1e-5);
+
+    params.refresh = false;
+    params.prune = true;
+    params.gamma = 1e9;
+    AUTO(boost_model_free) BoostModel *bare = NULL;
+    CHECK_OK(boost_train(&params, &data, NULL, start, NULL, NULL, &bare, &err), err);
+    for (int32_t i = 0; i < 4; i++) CHECK_INT(bare->trees[i].n_nodes, 1);
+    params.n_rounds = 5;
+    CHECK(!boost_train(&params, &data, NULL, start, NULL, NULL, &bare, &err));
+}
+
+TEST(train, refuses_what_it_cannot_read)
+{
+    Error err = {0};
+    Made made = made_classes(100);
+    made.column[2][17] = INFINITY;
+    BoostParams params = preset("binary:logistic");
+    BoostData data = boost_data(&made);
+    BoostModel *model = NULL;
+    CHECK(!boost_train(&params, &data, NULL, NULL, NULL, NULL, &model, &err));
+    CHECK_STR(str_of(err.text), STR("feature 2, row 17: infinite; replace it by a number, or leave it "
+                                    "empty for missing"));
+    made.column[2][17] = -1;
+    static const uint8_t kinds[6] = {0, 0, 1, 0, 0, 0};
+    data.is_category = kinds;
+    CHECK(!boost_train(&params, &data, NULL, NULL, NULL, NULL, &model, &err));
+    CHECK_INT(err.kind, ERROR_INVALID);
 }
