@@ -18,7 +18,28 @@ typedef struct Header {
     size_t bytes;
 } Header;
 
-enum { HEADER_BYTES = 64, SLACK_BYTES = 64, MAP_FROM = 1 << 20, HUGE_FROM = 4 << 20 };
+enum { HEADER_BYTES = 64, SLACK_BYTES = 64, MAP_FROM = 1 << 20, HUGE_PAGE = 2 << 20 };
+
+/* Whole huge pages only, so that the end of a block is not rounded up to one in memory. */
+static void advise_huge(char *base, size_t mapped)
+{
+    if (mapped >= HUGE_PAGE) madvise(base, mapped & ~(size_t)(HUGE_PAGE - 1), MADV_HUGEPAGE);
+}
+
+/* Large mappings begin on a huge page: the kernel can use none elsewhere. */
+static char *map_memory(size_t size)
+{
+    size_t more = size >= HUGE_PAGE ? HUGE_PAGE : 0;
+    char *room = mmap(NULL, size + more, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+                      0);
+    if (room == MAP_FAILED) return NULL;
+    if (!more) return room;
+    size_t before = -(uintptr_t)room & (HUGE_PAGE - 1);
+    if (before) munmap(room, before);
+    if (before < more) munmap(room + before + size, more - before);
+    advise_huge(room + before, size);
+    return room + before;
+}
 
 static Header *header_of(void *block)
 {
@@ -40,9 +61,7 @@ void *data_alloc(size_t n, size_t size, const char *what, Error *err)
     Header header = {0, bytes};
     if (bytes >= MAP_FROM) {
         header.mapped = total & ~(size_t)4095;
-        base = mmap(NULL, header.mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (base == MAP_FAILED) base = NULL;
-        if (base && bytes >= HUGE_FROM) madvise(base, header.mapped, MADV_HUGEPAGE);
+        base = map_memory(header.mapped);
     } else {
         size_t heap = (bytes + HEADER_BYTES + SLACK_BYTES + 63) & ~(size_t)63;
         base = aligned_alloc(64, heap);
@@ -67,7 +86,7 @@ void *data_grow(void *block, size_t n_old, size_t n, size_t size, const char *wh
         char *base = mremap(header, header->mapped, total, MREMAP_MAYMOVE);
         if (base != MAP_FAILED) {
             *(Header *)(void *)base = (Header){total, bytes};
-            if (bytes >= HUGE_FROM) madvise(base, total, MADV_HUGEPAGE);
+            advise_huge(base, total);
             return base + HEADER_BYTES;
         }
     }

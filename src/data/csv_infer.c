@@ -18,10 +18,18 @@ bool csv_is_missing_word(Str text)
     return false;
 }
 
+static inline uint32_t lower_4(const char *text)
+{
+    uint32_t word;
+    memcpy(&word, text, sizeof word);
+    return word | 0x20202020;
+}
+
 bool csv_bool_parse(Str text, uint8_t *ret_value)
 {
-    if (text.len == 4 && str_eq_nocase(text, STR("true"))) return *ret_value = 1, true;
-    if (text.len == 5 && str_eq_nocase(text, STR("false"))) return *ret_value = 0, true;
+    if (text.len == 4 && lower_4(text.ptr) == lower_4("true")) return *ret_value = 1, true;
+    if (text.len == 5 && lower_4(text.ptr) == lower_4("fals") && (text.ptr[4] | 32) == 'e')
+        return *ret_value = 0, true;
     return false;
 }
 

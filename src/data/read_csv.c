@@ -18,7 +18,7 @@
 
 enum {
     PIECE_BYTES = 256 << 10, /* their ends are mapped memory, of which only what is used counts */
-    PIECES_PER_THREAD = 8,
+    PIECES_PER_THREAD = 4,
     PIECES_MAX = 64,
     ENDS_BEFORE = 16, /* room before ends[0], which keeps it aligned */
     PASSES_MAX = 4,

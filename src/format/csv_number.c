@@ -19,6 +19,9 @@
 #include <immintrin.h>
 #endif
 
+/* A call would pass vectors through memory and clear registers afterwards. */
+#define INLINE __attribute__((always_inline))
+
 /* What the vector code may not touch: fields that end in the first 16 bytes, and too few of them. */
 static size_t odd_prefix(const uint32_t *ends, size_t n, uint32_t *odd)
 {
@@ -54,7 +57,7 @@ typedef struct Lanes {
     __mmask64 within, sign, point, good;
 } Lanes;
 
-TARGET_AVX512 static inline __m512i load_4(const char *text, const uint32_t *ends)
+TARGET_AVX512 static inline INLINE __m512i load_4(const char *text, const uint32_t *ends)
 {
     const char *from = text - 16;
     __m512i lanes = _mm512_castsi128_si512(
@@ -68,7 +71,7 @@ TARGET_AVX512 static inline __m512i load_4(const char *text, const uint32_t *end
 }
 
 /* The classes of the bytes; `begin` holds, in every byte of a lane, where its field begins. */
-TARGET_AVX512 static inline Lanes classify(__m512i bytes, __m512i begin, __m512i iota)
+TARGET_AVX512 static inline INLINE Lanes classify(__m512i bytes, __m512i begin, __m512i iota)
 {
     Lanes lanes = {.bytes = bytes};
     __m512i values = _mm512_sub_epi8(bytes, _mm512_set1_epi8('0'));
@@ -83,7 +86,7 @@ TARGET_AVX512 static inline Lanes classify(__m512i bytes, __m512i begin, __m512i
 }
 
 /* In each half lane: the place of the point + 1, and SIGN_MARK for a sign. */
-TARGET_AVX512 static inline __m512i places(const Lanes *lanes, __m512i iota_1)
+TARGET_AVX512 static inline INLINE __m512i places(const Lanes *lanes, __m512i iota_1)
 {
     __m512i marks = _mm512_maskz_mov_epi8(lanes->point, iota_1);
     marks = _mm512_mask_mov_epi8(marks, lanes->sign, _mm512_set1_epi8(SIGN_MARK));
@@ -91,7 +94,7 @@ TARGET_AVX512 static inline __m512i places(const Lanes *lanes, __m512i iota_1)
 }
 
 /* Closes the gap of the point, then pairs and fours of digits. */
-TARGET_AVX512 static inline __m512i fours(__m512i digits, __m512i place, __m512i iota)
+TARGET_AVX512 static inline INLINE __m512i fours(__m512i digits, __m512i place, __m512i iota)
 {
     __mmask64 before = _mm512_cmplt_epu8_mask(iota, place);
     digits = _mm512_mask_mov_epi8(digits, before, _mm512_bslli_epi128(digits, 1));
@@ -105,8 +108,8 @@ typedef struct Group {
 } Group;
 
 /* Eight fields to |digits| in double, point and sign aside. */
-TARGET_AVX512 static inline Group convert_8(const char *text, const uint32_t *begins, __m256i add,
-                                            const uint32_t *ends, bool exact)
+TARGET_AVX512 static inline INLINE Group convert_8(const char *text, const uint32_t *begins,
+                                                   __m256i add, const uint32_t *ends, bool exact)
 {
     const __m512i iota = _mm512_broadcast_i32x4(
         _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
@@ -233,7 +236,7 @@ typedef struct Single {
     bool negative, good;
 } Single;
 
-TARGET_AVX2 static inline Single convert_1(const char *begin, const char *end)
+TARGET_AVX2 static inline INLINE Single convert_1(const char *begin, const char *end)
 {
     uint32_t length = (uint32_t)(end - begin);
     __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(end - 16));
