@@ -204,6 +204,19 @@ static bool parse_quantiles(Str text, Arena *arena, ObjectiveParams *objective, 
     return true;
 }
 
+/* An area under a curve needs classes or ranks; in the container's words. */
+static bool metric_fits(const BoostMetric *metric, Str objective, Error *err)
+{
+    Str name = str_of(metric->name);
+    if (!str_starts(name, STR("auc"))) return true;
+    if (str_starts(objective, STR("binary:")) || str_starts(objective, STR("rank:")) ||
+        str_starts(objective, STR("multi:")) || str_is(objective, "reg:logistic"))
+        return true;
+    return error_set(err, ERROR_INVALID,
+                     "Metric '%.*s' can only be applied for classification and ranking problems; the objective is %.*s",
+                     STR_ARG(name), STR_ARG(objective));
+}
+
 static bool parse_metrics(const XgboostParams *params, Arena *arena, BoostParams *boost, Error *err)
 {
     BoostMetric *metrics = arena_array(arena, BoostMetric, 64);
@@ -219,7 +232,9 @@ static bool parse_metrics(const XgboostParams *params, Arena *arena, BoostParams
             if (l == 1 && str_starts(part, STR("validation:"))) part = str_from(part, 11);
             if (n == 64) return error_set(err, ERROR_LIMIT, "Hyperparameter eval_metric: more than 64 metrics");
             BoostMetric metric;
-            if (!boost_metric_parse(part, &boost->objective, &metric, err)) return false;
+            if (!boost_metric_parse(part, &boost->objective, &metric, err) ||
+                !metric_fits(&metric, boost->objective.name, err))
+                return false;
             bool known = false;
             for (int32_t i = 0; i < n; i++) known |= str_eq(str_of(metrics[i].name), str_of(metric.name));
             if (!known) metrics[n++] = metric;

@@ -50,7 +50,7 @@ bool artifact_load(const char *folder, const Algorithm *algorithm, Artifact *ret
 void artifact_clear(Artifact *artifact);
 #define AUTO_ARTIFACT __attribute__((cleanup(artifact_clear)))
 
-/* ---- packed artifacts (artifact_file.c; programs that use it link libarchive) ---- */
+/* ---- packed artifacts (artifact_file.c, build target `train_file`: its programs link libarchive) ---- */
 
 /* Writes model.tar.gz (the name may be anything that ends in .tar.gz or .tgz), or a folder when the
  * path ends otherwise. */

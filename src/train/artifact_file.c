@@ -1,7 +1,7 @@
 /* Artifacts as one file: packing, unpacking, and the model files of other programs. */
 
 #include "base/file.h"
-#include "format/archive.h"
+#include "format/targz.h"
 #include "train/artifact.h"
 
 #include <errno.h>
@@ -41,7 +41,7 @@ bool artifact_write(const Artifact *artifact, const char *path, Error *err)
     if (!is_packed_name(path)) return folder_make(path, err) && artifact_save(artifact, path, err);
     char *folder;
     if (!make_temporary(&scratch, &folder, err)) return false;
-    bool ok = artifact_save(artifact, folder, err) && archive_pack(folder, path, err);
+    bool ok = artifact_save(artifact, folder, err) && targz_pack(folder, path, err);
     remove_tree(folder);
     return ok || error_in(err, "writing '%s'", path);
 }
@@ -77,7 +77,7 @@ bool artifact_open(const char *path, Artifact *ret_artifact, Error *err)
     if (!file_exists(path)) return error_set(err, ERROR_NOT_FOUND, "there is no model '%s'", path);
     char *folder;
     if (!make_temporary(&scratch, &folder, err)) return false;
-    bool ok = looks_packed(path) ? archive_unpack(path, folder, 0, err) && artifact_load(folder, NULL, ret_artifact, err)
+    bool ok = looks_packed(path) ? targz_unpack(path, folder, 0, err) && artifact_load(folder, NULL, ret_artifact, err)
                                  : open_single(path, folder, ret_artifact, err);
     remove_tree(folder);
     return ok || error_in(err, "opening '%s'", path);
