@@ -25,7 +25,7 @@ step "Train: is a tumor malignant?  30 measurements of 344 patients; 118 others 
     --num_round 200 --early_stopping_rounds 20 -o "$out/model.tar.gz"
 
 step "Evaluate on patients that the model has not seen" \
-    clary evaluate "$out/model.tar.gz" $data/test.csv --html "$out/evaluation.html"
+    clary evaluate "$out/model.tar.gz" $data/test.csv --report "$out/evaluation.html"
 
 step "Ask: one answer a row" clary predict "$out/model.tar.gz" $data/test.csv --kind class -o "$out/answers.csv"
 head -n 3 "$out/answers.csv"
