@@ -91,6 +91,8 @@ typedef struct TrainRun {
     void (*warn)(void *host, const char *format, ...) PRINTF_LIKE(2, 3);
     /* Offers the model so far as a checkpoint; called after rounds when not NULL. */
     bool (*checkpoint)(void *host, int64_t round, const Model *model, Error *err);
+    /* A file for output/data, e.g. the predictions of a cross validation. */
+    bool (*output)(void *host, const char *name, Str text, Error *err);
 } TrainRun;
 
 typedef struct TrainData {

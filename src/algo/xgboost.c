@@ -5,25 +5,14 @@
  * XGBoost that the container does not list are accepted as well (quantile_alpha, huber_slope, the
  * lambdarank_* family, feature_selector, max_cat_*). */
 
-#include "algo/algorithm.h"
+#include "algo/xgboost_model.h"
 
-#include "algo/xgboost_params.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "boost/predict.h"
-#include "boost/train.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-enum { ENSEMBLE_MAX = 64 };
-
-struct Model {
-    int32_t n_members; /* more than one: an ensemble, whose predictions are averaged */
-    BoostModel *members[ENSEMBLE_MAX];
-    Predictor *predictors[ENSEMBLE_MAX];
-};
 
 static void xgboost_free(Model *model)
 {
@@ -36,7 +25,7 @@ static void xgboost_free(Model *model)
 }
 AUTO_FREE(Model, xgboost_free);
 
-static bool add_member(Model *model, BoostModel *member, Error *err)
+bool xgboost_add_member(Model *model, BoostModel *member, Error *err)
 {
     int32_t i = model->n_members;
     model->members[i] = member;
@@ -165,8 +154,8 @@ static void name_features(BoostModel *model, const Schema *schema)
     }
 }
 
-static bool train_boosted(const BoostParams *params, TrainData *data, TrainRun *run,
-                          BoostModel **ret_model, Error *err)
+bool xgboost_train_boosted(const BoostParams *params, TrainData *data, TrainRun *run,
+                           BoostModel **ret_model, Error *err)
 {
     BoostData train, validation;
     if (!boost_data(data->train, "train", run->arena, &train, err)) return false;
@@ -202,9 +191,12 @@ static bool xgboost_train(const void *params, TrainData *data, TrainRun *run, Mo
 
     AUTO(xgboost_free) Model *model = calloc(1, sizeof *model);
     if (!model) memory_exhausted(sizeof *model);
-    BoostModel *boosted;
-    if (!train_boosted(&boost, data, run, &boosted, err)) return false;
-    if (!add_member(model, boosted, err)) return false;
+    if (((const XgboostParams *)params)->kfold != PARAM_UNSET_INT) {
+        if (!xgboost_cross_validate(params, &boost, data, run, model, err)) return false;
+    } else {
+        BoostModel *boosted;
+        if (!xgboost_train_boosted(&boost, data, run, &boosted, err) || !xgboost_add_member(model, boosted, err)) return false;
+    }
     *ret_model = STEAL(model);
     return true;
 }
@@ -314,7 +306,7 @@ static bool xgboost_load(const char *folder, Model **ret_model, Error *err)
     for (size_t i = 0; i < n; i++) {
         BoostModel *member;
         if (!boost_model_read(path_join(&scratch, folder, names[i].ptr), &member, err)) return false;
-        if (!add_member(model, member, err)) return false;
+        if (!xgboost_add_member(model, member, err)) return false;
         if (member->n_groups != model->members[0]->n_groups ||
             member->n_features != model->members[0]->n_features)
             return error_set(err, ERROR_INVALID, "the models in '%s' differ in features or classes", folder);

@@ -331,8 +331,6 @@ static bool check_together(const XgboostParams *params, const BoostParams *boost
                                              "not booster gblinear");
     if (boost->n_monotone && boost->method == METHOD_APPROX)
         return error_set(err, ERROR_INVALID, "monotone_constraints need tree_method exact or hist");
-    if (params->kfold != PARAM_UNSET_INT)
-        return error_set(err, ERROR_UNSUPPORTED, "_kfold: the built-in cross validation is not there yet");
     AUTO(objective_free) Objective *made = NULL;
     return objective_new(&boost->objective, &made, err);
 }

@@ -125,3 +125,112 @@ bool dataset_split(Dataset *dataset, double share, uint64_t seed, Dataset **ret_
     *ret_held = STEAL(out);
     return true;
 }
+
+/* ---- copies ---- */
+
+static Dataset *empty_like(const Dataset *dataset, int64_t n_rows)
+{
+    Dataset *out = dataset_new();
+    schema_copy(&dataset->schema, &out->arena, &out->schema);
+    out->n_features = dataset->n_features;
+    out->label_width = dataset->label_width;
+    out->n_rows = n_rows;
+    return out;
+}
+
+/* Appends the chosen rows (NULL: all) of one array to another. */
+static int64_t append_floats(float *to, const float *from, int64_t n, int32_t width, const uint8_t *chosen)
+{
+    int64_t taken = 0;
+    for (int64_t i = 0; i < n; i++) {
+        if (chosen && !chosen[i]) continue;
+        memcpy(to + taken * width, from + i * width, (size_t)width * sizeof(float));
+        taken++;
+    }
+    return taken;
+}
+
+static bool append_dense(Dataset *out, const Dataset *const *parts, int n_parts, const uint8_t *chosen, Error *err)
+{
+    out->columns = data_array(float *, out->n_features, "the columns", err);
+    if (!out->columns) return false;
+    for (int32_t j = 0; j < out->n_features; j++) {
+        out->columns[j] = data_array(float, out->n_rows, "a column", err);
+        if (!out->columns[j]) return false;
+        int64_t at = 0;
+        for (int p = 0; p < n_parts; p++)
+            at += append_floats(out->columns[j] + at, parts[p]->columns[j], parts[p]->n_rows, 1, chosen);
+    }
+    return true;
+}
+
+static bool append_sparse(Dataset *out, const Dataset *const *parts, int n_parts, const uint8_t *chosen, Error *err)
+{
+    int64_t n_values = 0, row = 0;
+    for (int p = 0; p < n_parts; p++)
+        for (int64_t i = 0; i < parts[p]->n_rows; i++)
+            if (!chosen || chosen[i]) n_values += parts[p]->row_start[i + 1] - parts[p]->row_start[i];
+    out->row_start = data_array(int64_t, out->n_rows + 1, "the rows", err);
+    out->col = data_array(int32_t, n_values, "the rows", err);
+    out->value = data_array(float, n_values, "the rows", err);
+    if (!out->row_start || !out->col || !out->value) return false;
+    for (int p = 0; p < n_parts; p++)
+        for (int64_t i = 0; i < parts[p]->n_rows; i++) {
+            if (chosen && !chosen[i]) continue;
+            int64_t begin = parts[p]->row_start[i], n = parts[p]->row_start[i + 1] - begin, at = out->row_start[row];
+            memcpy(out->col + at, parts[p]->col + begin, (size_t)n * sizeof *out->col);
+            memcpy(out->value + at, parts[p]->value + begin, (size_t)n * sizeof *out->value);
+            out->row_start[++row] = at + n;
+        }
+    return true;
+}
+
+static bool append_all(Dataset *out, const Dataset *const *parts, int n_parts, const uint8_t *chosen, Error *err)
+{
+    bool dense = parts[0]->columns, weighted = parts[0]->weight;
+    if (dense ? !append_dense(out, parts, n_parts, chosen, err) : !append_sparse(out, parts, n_parts, chosen, err))
+        return false;
+    out->label = data_array(float, out->n_rows * out->label_width, "the labels", err);
+    if (!out->label) return false;
+    if (weighted) {
+        out->weight = data_array(float, out->n_rows, "the weights", err);
+        if (!out->weight) return false;
+    }
+    int64_t at = 0;
+    for (int p = 0; p < n_parts; p++) {
+        if (weighted) append_floats(out->weight + at, parts[p]->weight, parts[p]->n_rows, 1, chosen);
+        if (!out->label_width) continue;
+        at += append_floats(out->label + at * out->label_width, parts[p]->label, parts[p]->n_rows, out->label_width, chosen);
+    }
+    return true;
+}
+
+static bool without_groups(const Dataset *dataset, Error *err)
+{
+    return !dataset->group_start ||
+           error_set(err, ERROR_UNSUPPORTED, "rows in query groups cannot be taken apart");
+}
+
+bool dataset_take(const Dataset *dataset, const uint8_t *chosen, Dataset **ret_taken, Error *err)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < dataset->n_rows; i++) n += chosen[i] != 0;
+    if (!without_groups(dataset, err)) return false;
+    AUTO(dataset_free) Dataset *out = empty_like(dataset, n);
+    if (!append_all(out, &dataset, 1, chosen, err)) return false;
+    *ret_taken = STEAL(out);
+    return true;
+}
+
+bool dataset_join(const Dataset *a, const Dataset *b, Dataset **ret_joined, Error *err)
+{
+    if (!without_groups(a, err) || !without_groups(b, err)) return false;
+    if (a->n_features != b->n_features || a->label_width != b->label_width || !a->columns != !b->columns ||
+        !a->weight != !b->weight)
+        return error_set(err, ERROR_INVALID, "the two data sets differ in features, labels or weights");
+    const Dataset *parts[] = {a, b};
+    AUTO(dataset_free) Dataset *out = empty_like(a, a->n_rows + b->n_rows);
+    if (!append_all(out, parts, 2, NULL, err)) return false;
+    *ret_joined = STEAL(out);
+    return true;
+}

@@ -147,6 +147,13 @@ static bool on_checkpoint(void *host, int64_t round, const Model *model, Error *
     return !job->save_each_round || job->algorithm->save(model, path_in(job, "model"), err);
 }
 
+static bool on_output(void *host, const char *name, Str text, Error *err)
+{
+    Job *job = host;
+    const char *folder = path_in(job, "output/data");
+    return folder_make(folder, err) && file_commit(path_join(&job->arena, folder, name), text, err);
+}
+
 /* ---- configuration ---- */
 
 static bool read_config(Job *job, const char *name, bool required, const Json **ret_value, Error *err)
@@ -504,7 +511,7 @@ static bool run_job(Job *job, Error *err)
     TrainData data = {.train = job->data[0], .validation = job->data[1], .test = job->data[2],
                       .start = job->start.model, .start_round = job->start_round};
     TrainRun run = {.pool = job->pool, .seed = job->seed, .arena = &job->arena, .host = job,
-                    .round = on_round, .metric = on_metric, .log = on_log, .warn = on_warn};
+                    .round = on_round, .metric = on_metric, .log = on_log, .warn = on_warn, .output = on_output};
     if (job->checkpoints.folder || job->save_each_round) run.checkpoint = on_checkpoint;
     Model *model;
     double start = clock_seconds();
