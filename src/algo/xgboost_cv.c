@@ -154,4 +154,3 @@ bool xgboost_cross_validate(const XgboostParams *params, const BoostParams *boos
     }
     return write_held_out(all, &held_out, params->num_cv_round, run, err);
 }
-

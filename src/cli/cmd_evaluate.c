@@ -309,7 +309,7 @@ static void print_text(Job *job, const Diagnosis *diagnosis)
 {
     printf("%lld rows\n\n%s", (long long)job->dataset->n_rows, strbuf_cstr(&job->figures));
     if (diagnosis) {
-        printf("\nin training: %.*s\n", STR_ARG(diagnosis->seen));
+        printf("\ntraining         %.*s\n", STR_ARG(diagnosis->seen));
         for (int i = 0; i < diagnosis->n_advice; i++) printf("  - %.*s\n", STR_ARG(diagnosis->advice[i]));
     }
     if (args_has(job->args, "report")) printf("\nreport           %s\n", args_get(job->args, "report").ptr);

@@ -115,7 +115,7 @@ def test_algorithms_and_help():
 
 def test_refusals():
     cases = [
-        (2, ("trian",), "did you mean 'train'?"),
+        (2, ("traim",), "did you mean 'train'?"),
         (2, ("train", "xgbost", "--train", "x"), "did you mean 'xgboost'?"),
         (2, ("train", "xgboost", "--train", data("train"), "--max_dept", "3"), "did you mean '--max_depth'?"),
         (2, ("train", "xgboost", "--train", data("train"), "--eta", "3"), "3 is outside [0, 1]"),
