@@ -122,8 +122,7 @@ static bool pack_files(Packer *packer, const char *folder, Error *err)
 
     AUTO_ARCHIVE struct archive *tar = archive_write_new();
     if (!tar) return error_set(err, ERROR_NO_MEMORY, "no memory for packing");
-    archive_write_set_format_pax_restricted(tar);
-    archive_write_set_options(tar, "hdrcharset=BINARY");
+    archive_write_set_format_ustar(tar);
     if (archive_write_open(tar, packer, NULL, take_tar_bytes, NULL) != ARCHIVE_OK)
         return tar_error(tar, err);
     for (size_t i = 0; i < n; i++)

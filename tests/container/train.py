@@ -96,10 +96,10 @@ def test_pipe_mode():
         with open(job.path("input/data/train_0"), "w") as pipe:
             pipe.write(rows(400))
 
-    feeder = threading.Thread(target=feed)
+    feeder = threading.Thread(target=feed, daemon=True)
     feeder.start()
     out = job.run()
-    feeder.join()
+    feeder.join(10)
     assert "Channel train: 400 rows with 2 features" in out, out
 
 
