@@ -38,7 +38,7 @@ bool xgboost_add_member(Model *model, BoostModel *member, Error *err)
 typedef struct Rounds {
     const BoostParams *params;
     TrainRun *run;
-    int64_t first, n;
+    int64_t n_total; /* rounds of the start model and those to come */
     Error *err;
     bool failed;
 } Rounds;
@@ -59,12 +59,11 @@ static bool report_round(void *host, int64_t round, const BoostModel *model, con
                                          values[d * rounds->params->n_metrics + m],
                                          metric->maximize ? GOAL_MAXIMIZE : GOAL_MINIMIZE};
         }
-    bool go_on = !run->round || run->round(run->host, rounds->first + round,
-                                           rounds->first + rounds->n, metrics, n);
+    bool go_on = !run->round || run->round(run->host, round, rounds->n_total, metrics, n);
     if (run->checkpoint) {
         /* A checkpoint needs no predictor: only saving looks at it. */
         Model shown = {.n_members = 1, .members = {(BoostModel *)(uintptr_t)model}};
-        if (!run->checkpoint(run->host, rounds->first + round, &shown, rounds->err)) {
+        if (!run->checkpoint(run->host, round, &shown, rounds->err)) {
             rounds->failed = true;
             return false;
         }
@@ -162,10 +161,10 @@ bool xgboost_train_boosted(const BoostParams *params, TrainData *data, TrainRun 
     if (data->validation && !boost_data(data->validation, "validation", run->arena, &validation, err))
         return false;
 
-    Rounds rounds = {.params = params, .run = run, .first = data->start_round, .n = params->n_rounds,
+    const BoostModel *start = data->start ? data->start->members[0] : NULL;
+    Rounds rounds = {.params = params, .run = run, .n_total = (start ? start->n_rounds : 0) + params->n_rounds,
                      .err = err};
     BoostHost host = {.host = &rounds, .round = report_round, .warn = forward_warning};
-    const BoostModel *start = data->start ? data->start->members[0] : NULL;
     AUTO(boost_model_free) BoostModel *boosted = NULL;
     if (!boost_train(params, &train, data->validation ? &validation : NULL, start, &host, run->pool,
                      &boosted, err) ||
