@@ -218,90 +218,6 @@ static bool report_iteration(void *host, int64_t iteration, double msd)
     return !training->stopped;
 }
 
-/* A part of the rows as a matrix of its own; the rows are listed in rising order. */
-typedef struct Sample {
-    Matrix matrix;
-    float *values;
-    float **columns;
-    int64_t *row_start;
-    int32_t *col;
-} Sample;
-
-static void sample_clear(Sample *sample)
-{
-    data_free(sample->values);
-    data_free(sample->columns);
-    data_free(sample->row_start);
-    data_free(sample->col);
-}
-
-static bool sample_dense(const Matrix *from, const int64_t *rows, int64_t n, Sample *sample, Error *err)
-{
-    int32_t d = from->n_cols;
-    sample->values = data_array(float, (size_t)n * (size_t)d, "a sample of the rows", err);
-    sample->columns = data_array(float *, d, "a sample of the rows", err);
-    if (!sample->values || !sample->columns) return false;
-    for (int32_t j = 0; j < d; j++) {
-        float *to = sample->columns[j] = sample->values + (int64_t)j * n;
-        for (int64_t i = 0; i < n; i++) to[i] = from->column[j][rows[i]];
-    }
-    sample->matrix = (Matrix){.layout = MATRIX_COLUMNS, .n_rows = n, .n_cols = d, .column = sample->columns};
-    return true;
-}
-
-static bool sample_sparse(const Matrix *from, const int64_t *rows, int64_t n, Sample *sample, Error *err)
-{
-    int64_t entries = 0;
-    for (int64_t i = 0; i < n; i++) entries += from->row_start[rows[i] + 1] - from->row_start[rows[i]];
-    sample->values = data_array(float, entries, "a sample of the rows", err);
-    sample->col = data_array(int32_t, entries, "a sample of the rows", err);
-    sample->row_start = data_array(int64_t, n + 1, "a sample of the rows", err);
-    if (!sample->values || !sample->col || !sample->row_start) return false;
-    int64_t at = 0;
-    for (int64_t i = 0; i < n; i++) {
-        int64_t begin = from->row_start[rows[i]], count = from->row_start[rows[i] + 1] - begin;
-        if (count) memcpy(sample->values + at, from->value + begin, (size_t)count * sizeof *sample->values);
-        if (count) memcpy(sample->col + at, from->col + begin, (size_t)count * sizeof *sample->col);
-        at += count;
-        sample->row_start[i + 1] = at;
-    }
-    sample->matrix = (Matrix){.layout = MATRIX_CSR, .n_rows = n, .n_cols = from->n_cols, .value = sample->values,
-                              .col = sample->col, .row_start = sample->row_start, .absent = from->absent};
-    return true;
-}
-
-static bool sample_rows(const Matrix *from, const int64_t *rows, int64_t n, Sample *sample, Error *err)
-{
-    return from->layout == MATRIX_CSR ? sample_sparse(from, rows, n, sample, err)
-                                      : sample_dense(from, rows, n, sample, err);
-}
-
-/* The same coordinates as the whole data, so that centers fit. */
-static LloydData data_of_sample(const Training *training, const Sample *sample)
-{
-    LloydData data = training->data;
-    data.matrix = &sample->matrix;
-    data.weight_sum = (double)sample->matrix.n_rows;
-    return data;
-}
-
-static double square_sum(const LloydData *data)
-{
-    const Matrix *matrix = data->matrix;
-    double total = 0;
-    if (matrix->layout == MATRIX_CSR) {
-        for (int64_t e = 0; e < matrix->row_start[matrix->n_rows]; e++)
-            total += (double)matrix->value[e] * (double)matrix->value[e];
-        return total;
-    }
-    for (int32_t j = 0; j < matrix->n_cols; j++)
-        for (int64_t i = 0; i < matrix->n_rows; i++) {
-            double v = (double)matrix->column[j][i] - (double)data->shift[j];
-            total += v * v;
-        }
-    return total;
-}
-
 /* One row of each of n equal parts of the data: sorted data is sampled evenly too. */
 static void choose_rows(const Training *training, int64_t n_all, int64_t n, int64_t *rows)
 {
@@ -316,18 +232,18 @@ static void choose_rows(const Training *training, int64_t n_all, int64_t n, int6
 static bool start_from_sample(Training *training, float *centers, Error *err)
 {
     enum { ITERATIONS = 12 };
-    int64_t n_all = training->data.matrix->n_rows, k = training->model->k;
+    int64_t n_all = training->data.n, k = training->model->k;
     int64_t n = MIN(n_all, MAX((int64_t)4096, 64 * k));
     if (n_all <= 4 * n) /* small: attempts on all rows, to their end */
         return best_attempt(training, &training->data, training->params->local_lloyd_max_iter, centers, err);
     AUTO_DATA int64_t *rows = data_array(int64_t, n, "a sample of the rows", err);
     if (!rows) return false;
     choose_rows(training, n_all, n, rows);
-    __attribute__((cleanup(sample_clear))) Sample sample = {0};
-    if (!sample_rows(training->data.matrix, rows, n, &sample, err)) return false;
-    LloydData data = data_of_sample(training, &sample);
-    data.square_sum = square_sum(&data);
-    return best_attempt(training, &data, ITERATIONS, centers, err);
+    LloydData sample;
+    bool ok = lloyd_data_sample(&training->data, rows, n, &sample, err) &&
+              best_attempt(training, &sample, ITERATIONS, centers, err);
+    lloyd_data_clear(&sample);
+    return ok;
 }
 
 static bool train_full(Training *training, const Model *start, double *ret_msd, Error *err)
@@ -363,48 +279,54 @@ static int64_t batch_rows(const uint32_t *blocks, int64_t n_blocks, int64_t bloc
     return n;
 }
 
-static bool first_centers(Training *training, const LloydData *batch, int32_t n_centers, float *centers, Error *err)
+/* The centers to begin with, from as many rows as it takes. */
+static bool first_centers(Training *training, int64_t size, int32_t n_centers, float *centers, Error *err)
 {
+    int64_t n_all = training->data.n, n = MIN(n_all, MAX(size, 4 * (int64_t)n_centers));
     Random random = random_stream(random_u64(training->random, 3), 0);
     int32_t distinct;
-    if (training->params->init_method == INIT_PLUS_PLUS)
-        return lloyd_start_plus_plus(batch, n_centers, random, centers, &distinct, err);
-    return lloyd_start_random(batch, n_centers, random, centers, err);
+    AUTO_DATA int64_t *rows = data_array(int64_t, n, "a batch", err);
+    if (!rows) return false;
+    choose_rows(training, n_all, n, rows);
+    LloydData sample;
+    bool ok = lloyd_data_sample(&training->data, rows, n, &sample, err);
+    if (ok && training->params->init_method == INIT_PLUS_PLUS)
+        ok = lloyd_start_plus_plus(&sample, n_centers, random, centers, &distinct, err);
+    else if (ok)
+        ok = lloyd_start_random(&sample, n_centers, random, centers, err);
+    lloyd_data_clear(&sample);
+    return ok;
+}
+
+static bool run_batch(Training *training, const int64_t *rows, int64_t n, int32_t n_centers, float *centers,
+                      double *counts, Error *err)
+{
+    int64_t half_life = training->params->half_life_time_size;
+    double fade = half_life > 0 ? exp2(-(double)n / (double)half_life) : 1;
+    for (int32_t c = 0; c < n_centers; c++) counts[c] *= fade;
+    LloydData batch;
+    bool ok = lloyd_data_sample(&training->data, rows, n, &batch, err) &&
+              lloyd_batch(&batch, n_centers, centers, counts, err);
+    lloyd_data_clear(&batch);
+    return ok;
 }
 
 static bool run_batches(Training *training, int32_t n_centers, float *centers, double *counts, Error *err)
 {
     const KmeansParams *params = training->params;
     TrainRun *run = training->run;
-    int64_t n_all = training->data.matrix->n_rows, size = MIN(params->mini_batch_size, n_all);
+    int64_t n_all = training->data.n, size = MIN(params->mini_batch_size, n_all);
     int64_t block = MAX(1, MIN((int64_t)64, size / 16)), n_blocks = (n_all + block - 1) / block;
     int64_t per_batch = MAX(1, size / block), n_batches = (n_blocks + per_batch - 1) / per_batch;
     AUTO_DATA uint32_t *order = data_array(uint32_t, n_blocks, "the order of rows", err);
-    AUTO_DATA int64_t *rows = order ? data_array(int64_t, MAX(per_batch * block, (int64_t)n_centers), "a batch", err) : NULL;
-    if (!rows) return false;
+    AUTO_DATA int64_t *rows = order ? data_array(int64_t, per_batch * block, "a batch", err) : NULL;
+    if (!rows || !first_centers(training, size, n_centers, centers, err)) return false;
 
     for (int64_t epoch = 0; epoch < params->epochs && !training->stopped; epoch++) {
         random_permutation(random_stream(random_u64(training->random, 4), (uint64_t)epoch), order, (size_t)n_blocks);
         for (int64_t b = 0; b < n_batches; b++) {
-            __attribute__((cleanup(sample_clear))) Sample sample = {0};
             int64_t n = batch_rows(order, n_blocks, block, per_batch, n_all, b, rows);
-            if (epoch == 0 && b == 0) { /* as many rows as it takes for the first centers */
-                __attribute__((cleanup(sample_clear))) Sample begin = {0};
-                int64_t n_begin = MIN(n_all, MAX(n, 4 * (int64_t)n_centers));
-                AUTO_DATA int64_t *chosen = data_array(int64_t, n_begin, "a batch", err);
-                if (!chosen) return false;
-                choose_rows(training, n_all, n_begin, chosen);
-                if (!sample_rows(training->data.matrix, chosen, n_begin, &begin, err)) return false;
-                LloydData data = data_of_sample(training, &begin);
-                if (!first_centers(training, &data, n_centers, centers, err)) return false;
-            }
-            if (!sample_rows(training->data.matrix, rows, n, &sample, err)) return false;
-            LloydData data = data_of_sample(training, &sample);
-            if (params->half_life_time_size > 0) {
-                double fade = exp2(-(double)n / (double)params->half_life_time_size);
-                for (int32_t c = 0; c < n_centers; c++) counts[c] *= fade;
-            }
-            if (!lloyd_batch(&data, n_centers, centers, counts, err)) return false;
+            if (!run_batch(training, rows, n, n_centers, centers, counts, err)) return false;
         }
         if (run->round && !run->round(run->host, epoch, params->epochs, NULL, 0)) training->stopped = true;
     }
@@ -435,40 +357,28 @@ static bool shrink(Training *training, int32_t n_centers, const float *centers, 
     }
     Matrix matrix = {.layout = MATRIX_COLUMNS, .n_rows = n, .n_cols = d, .column = columns};
     LloydData data;
-    bool ok = lloyd_data_init(&data, &matrix, weights, training->data.pool, err) &&
+    bool ok = lloyd_data_init(&data, &matrix, weights, training->data.pool, NULL, NULL, err) &&
               best_attempt(training, &data, training->params->local_lloyd_max_iter, model->centers, err);
-    if (ok) lloyd_unshift(&data, model->k, model->centers);
+    if (ok) lloyd_unshift(&data, model->k, model->centers); /* into the coordinates of the rows */
     lloyd_data_clear(&data);
     return ok;
 }
 
-static bool train_batches(Training *training, int64_t factor, Error *err)
+static bool train_batches(Training *training, int64_t factor, double *ret_msd, Error *err)
 {
     Model *model = training->model;
     TrainRun *run = training->run;
-    int64_t n = training->data.matrix->n_rows;
+    int64_t n = training->data.n;
     int32_t n_centers = (int32_t)MIN(model->k * factor, n);
     AUTO_DATA float *centers = data_array(float, (size_t)n_centers * (size_t)model->d, "the centers", err);
     AUTO_DATA double *counts = centers ? data_array(double, n_centers, "the centers", err) : NULL;
     if (!counts || !run_batches(training, n_centers, centers, counts, err)) return false;
     if (run->log) run->log(run->host, "shrinking %d centers into %d", n_centers, model->k);
-    return shrink(training, n_centers, centers, counts, err);
+    return shrink(training, n_centers, centers, counts, err) &&
+           lloyd_msd(&training->data, model->k, model->centers, ret_msd, err);
 }
 
 /* ---- measures ---- */
-
-/* Sum and mean of the squared distances of all rows to their nearest centers. */
-static bool measure(const Model *model, const Matrix *matrix, Pool *pool, double *ret_ssd, double *ret_msd, Error *err)
-{
-    AUTO_DATA float *index = data_array(float, matrix->n_rows, "the clusters", err);
-    AUTO_DATA float *distance = index ? data_array(float, matrix->n_rows, "the distances", err) : NULL;
-    if (!distance || !lloyd_nearest(matrix, model->centers, model->k, pool, index, distance, err)) return false;
-    double total = 0;
-    for (int64_t i = 0; i < matrix->n_rows; i++) total += (double)distance[i] * (double)distance[i];
-    *ret_ssd = total;
-    *ret_msd = total / (double)matrix->n_rows;
-    return true;
-}
 
 static void report(TrainRun *run, const char *data, const char *name, double value)
 {
@@ -503,18 +413,37 @@ static Matrix features_of(const Dataset *dataset)
     return matrix;
 }
 
-static bool test_model(const Model *model, const Dataset *test, const Wanted *wanted, TrainRun *run, Error *err)
+static void release_column(void *owner, int32_t column)
+{
+    dataset_release_column(owner, column);
+}
+
+/* The rows in the form of the engine; the data set gives its columns away. */
+static bool take_rows(Dataset *dataset, const char *channel, Pool *pool, LloydData *ret_data, Error *err)
+{
+    Matrix matrix = features_of(dataset);
+    bool ok = lloyd_data_init(ret_data, &matrix, NULL, pool, release_column, dataset, err);
+    if (!ok && ret_data->bad_row >= 0)
+        refuse_value(dataset, channel, ret_data->bad_row, ret_data->bad_column, ret_data->bad_value, err);
+    return ok;
+}
+
+static bool test_model(const Model *model, Dataset *test, const Wanted *wanted, TrainRun *run, Error *err)
 {
     if (!check_rows(test, "test", model->d, err)) return false;
-    Matrix matrix = features_of(test);
+    size_t cells = (size_t)model->k * (size_t)model->d;
+    AUTO_DATA float *centers = data_array(float, cells, "the centers", err);
+    if (!centers) return false;
+    memcpy(centers, model->centers, cells * sizeof *centers);
     LloydData data;
-    double ssd, msd;
-    bool ok = lloyd_data_init(&data, &matrix, NULL, run->pool, err);
-    if (!ok && data.bad_row >= 0) refuse_value(test, "test", data.bad_row, data.bad_column, data.bad_value, err);
+    double msd;
+    bool ok = take_rows(test, "test", run->pool, &data, err);
+    if (ok) lloyd_shift(&data, model->k, centers);
+    ok = ok && lloyd_msd(&data, model->k, centers, &msd, err);
     lloyd_data_clear(&data);
-    if (!ok || !measure(model, &matrix, run->pool, &ssd, &msd, err)) return false;
+    if (!ok) return false;
     if (wanted->msd) report(run, "test", "msd", msd);
-    if (wanted->ssd) report(run, "test", "ssd", ssd);
+    if (wanted->ssd) report(run, "test", "ssd", msd * (double)test->n_rows);
     return true;
 }
 
@@ -527,12 +456,11 @@ static bool train_prepared(Training *training, const TrainData *data, const Want
         return error_set(err, ERROR_INVALID, "the model to go on from has %d centers of %d features, not %d of %d",
                          start->k, start->d, model->k, model->d);
     bool full = training->params->extra_center_factor == PARAM_UNSET_INT || start;
-    double ssd, msd = 0;
+    double msd = 0;
     if (full ? !train_full(training, start, &msd, err)
-             : !train_batches(training, training->params->extra_center_factor, err))
+             : !train_batches(training, training->params->extra_center_factor, &msd, err))
         return false;
     lloyd_unshift(&training->data, model->k, model->centers);
-    if (!full && !measure(model, training->data.matrix, run->pool, &ssd, &msd, err)) return false;
     report(run, "train", "msd", msd);
     return !data->test || test_model(model, data->test, wanted, run, err);
 }
@@ -540,7 +468,7 @@ static bool train_prepared(Training *training, const TrainData *data, const Want
 static bool kmeans_train(const void *params_, TrainData *data, TrainRun *run, Model **ret_model, Error *err)
 {
     const KmeansParams *params = params_;
-    const Dataset *train = data->train;
+    Dataset *train = data->train;
     Wanted wanted;
     if (!parse_metrics(params->eval_metrics, &wanted, err)) return false;
     if (!check_rows(train, "train", params->feature_dim, err)) return false;
@@ -550,11 +478,8 @@ static bool kmeans_train(const void *params_, TrainData *data, TrainRun *run, Mo
 
     AUTO(kmeans_free) Model *model = model_new((int32_t)params->k, train->n_features, err);
     if (!model) return false;
-    Matrix matrix = features_of(train);
     Training training = {.params = params, .run = run, .model = model, .random = random_stream(run->seed, 0x6b6d)};
-    bool ok = lloyd_data_init(&training.data, &matrix, NULL, run->pool, err);
-    if (!ok && training.data.bad_row >= 0)
-        refuse_value(train, "train", training.data.bad_row, training.data.bad_column, training.data.bad_value, err);
+    bool ok = take_rows(train, "train", run->pool, &training.data, err);
     ok = ok && train_prepared(&training, data, &wanted, err);
     lloyd_data_clear(&training.data);
     if (!ok) return false;

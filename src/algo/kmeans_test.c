@@ -91,9 +91,11 @@ TEST(kmeans, finds_separated_clusters_and_answers)
     enum { N = 2000, D = 5, K = 8 };
     AUTO(dataset_free) Dataset *data = dataset_make(N, D, K);
     static const ParamText texts[] = {TEXT("k", "8"), TEXT("feature_dim", "5"), TEXT("eval_metrics", "[\"msd\",\"ssd\"]")};
+    AUTO(dataset_free) Dataset *given = dataset_make(N, D, K), *test = NULL; /* training takes the columns */
+    test = dataset_make(N, D, K);
     Host host = {0};
     Model *model = NULL;
-    CHECK_OK(train(texts, COUNT(texts), data, data, NULL, &host, &model, &err), err);
+    CHECK_OK(train(texts, COUNT(texts), given, test, NULL, &host, &model, &err), err);
     CHECK_NEAR(host.train_msd, 0.01 * D, 0.01); /* the noise: D columns of variance 0.1^2 */
     CHECK_NEAR(host.test_msd, host.train_msd, 1e-6);
     CHECK_NEAR(host.test_ssd, host.train_msd * N, 1e-6);
@@ -142,9 +144,10 @@ TEST(kmeans, mini_batches_shrink_to_k)
     float *values[2];
     for (int p = 0; p < 2; p++) {
         AUTO(pool_free) Pool *pool = pool_new(p ? 4 : 1);
+        AUTO(dataset_free) Dataset *given = dataset_make(20000, 4, 8);
         Host host = {0};
         Model *model = NULL;
-        CHECK_OK(train(texts, COUNT(texts), data, NULL, pool, &host, &model, &err), err);
+        CHECK_OK(train(texts, COUNT(texts), given, NULL, pool, &host, &model, &err), err);
         CHECK(str_has(strbuf_str(&host.log), STR("shrinking 80 centers into 8\n")));
         CHECK_NEAR(host.train_msd, 0.04, 0.01);
         CHECK_INT(host.rounds, 2);

@@ -5,9 +5,13 @@
  * still do not meet keeps its center without a look at the data (Hamerly).  The lower bound is
  * loosened only by the moves of centers near the row's own; the others are so far away that the
  * triangle inequality bounds them by the distance between the centers (after Rysavy, Hamerly).
- * Late iterations therefore cost little more than reading the bounds.
  *
- * Rows whose bounds meet are copied into panels of 64 and compared with all centers (nearest.h).
+ * Where the bounds meet, the distance to the row's own center is measured first, which often settles
+ * it.  Then come the centers that can be nearest or second-nearest: those within twice the row's
+ * distance plus the distance to the next center of the row's own (after Newling, Fleuret: Exponion);
+ * each center keeps a list of its neighbors for that.  Only when there are many of these, and in the
+ * first iteration, is the row compared with all centers, 64 rows at a time (nearest.h).
+ *
  * Bounds allow for the rounding of fp32 distances, so pruning does not change the result by more
  * than rounding does.
  *
@@ -17,7 +21,8 @@
  * any number of threads gives the same bits.
  *
  * Hamerly: Making k-means even faster, 2010.  Rysavy, Hamerly: Geometric methods to accelerate
- * k-means algorithms, 2016.  Arthur, Vassilvitskii: k-means++, 2007. */
+ * k-means algorithms, 2016.  Newling, Fleuret: Fast k-means with accurate bounds, 2016.  Arthur,
+ * Vassilvitskii: k-means++, 2007. */
 
 #include "num/lloyd.h"
 
@@ -32,6 +37,7 @@
 enum {
     CHUNK_ROWS = 4096,  /* of the search for nearest centers */
     BLOCK_ROWS = 65536, /* of sums; a multiple of CHUNK_ROWS */
+    NEIGHBORS_MAX = 48, /* kept of each center, the nearest first */
 };
 
 /* A row that changed its center. */
@@ -48,9 +54,13 @@ typedef struct Lloyd {
     float relative; /* error of a squared distance, in units of the sum of both norms */
 
     float *centers; /* the caller's */
+    float *padded;  /* the same with zeros up to whole lines */
     float *packed;
-    float norm_max; /* of centers */
-    float *norms;   /* squared, of each center */
+    float norm_max; /* of centers, squared */
+
+    int32_t n_neighbors; /* of each center; 0: not known */
+    int32_t *neighbors;  /* k x n_neighbors, the nearest first */
+    float *neighbor_distance;
 
     int32_t *assigned;
     float *upper, *lower;
@@ -60,13 +70,13 @@ typedef struct Lloyd {
     int32_t *n_changes; /* of each chunk */
     int64_t n_changed;
 
-    /* Sums of rows by center; of column j and center c at c * by_center + j * by_column. */
+    /* Sums of rows by center: dense in groups of 16 columns, [group][center][16], sparse
+     * [center][column]. */
     double *sums, *counts;
-    size_t by_center, by_column;
     bool sums_valid, delta;
     int64_t block_rows;
     size_t n_blocks;
-    double *partial;  /* n_blocks x d x k, dense only */
+    double *partial; /* dense only: n_blocks x as many as in sums */
     double *partial_counts; /* n_blocks x k */
     float *partial_upper;   /* n_blocks x k: the largest upper bound of a center's rows */
     int32_t *order;   /* sparse only: rows by center */
@@ -77,7 +87,7 @@ typedef struct Lloyd {
     float *beyond; /* distance to the nearest center that `drop` does not cover */
     float *gap;    /* half the distance to the nearest other center */
     float *reach;  /* the largest upper bound among its rows */
-    double *square_part; /* d or k: of the cost */
+    double *square_part; /* of the cost */
 
     float *panels; /* one for each thread that may be inside */
     atomic_uchar *panel_busy;
@@ -87,74 +97,65 @@ typedef struct Lloyd {
 
 /* ---- data ---- */
 
-void lloyd_data_clear(LloydData *data)
+static int32_t padded_width(int32_t d)
 {
-    data_free(data->shift);
-    data->shift = NULL;
+    return nearest_groups(d) * NEAREST_LINE;
 }
 
-typedef struct Moments {
-    const LloydData *data;
-    double *sum, *square; /* per column (dense) or per block of rows (sparse) */
-    int64_t *bad;         /* first row that is not finite, or -1 */
-} Moments;
+void lloyd_data_clear(LloydData *data)
+{
+    for (int32_t g = 0; data->lines.group && g < nearest_groups(data->d); g++) data_free(data->lines.group[g]);
+    data_free(data->lines.group);
+    data_free(data->shift);
+    if (data->owns_matrix) {
+        data_free((void *)(uintptr_t)data->matrix.value);
+        data_free((void *)(uintptr_t)data->matrix.col);
+        data_free((void *)(uintptr_t)data->matrix.row_start);
+    }
+    *data = (LloydData){.bad_row = data->bad_row, .bad_column = data->bad_column, .bad_value = data->bad_value};
+}
 
 static inline double weight_of(const LloydData *data, int64_t row)
 {
     return data->weight ? (double)data->weight[row] : 1;
 }
 
-static void column_moments(void *arg, size_t j, size_t begin, size_t end)
-{
-    (void)begin;
-    (void)end;
-    Moments *moments = arg;
-    const LloydData *data = moments->data;
-    const float *x = data->matrix->column[j];
-    int64_t n = data->matrix->n_rows;
-    enum { LANES = 8 };
-    double sum[LANES] = {0}, square[LANES] = {0}, shift = 0;
-    float check = 0; /* becomes NaN when a value is not finite */
-    for (int pass = 0; pass < 2; pass++) {
-        double *to = pass ? square : sum;
-        for (int64_t i = 0; i < n; i += LANES) {
-            int64_t lanes = MIN(n - i, (int64_t)LANES);
-            for (int64_t l = 0; l < lanes; l++) {
-                double v = (double)x[i + l] - shift, w = weight_of(data, i + l);
-                to[l] += pass ? w * v * v : w * v;
-                check += x[i + l] * 0;
-            }
-        }
-        if (pass) break;
-        double total = 0;
-        for (int l = 0; l < LANES; l++) total += sum[l];
-        shift = (double)(float)(data->weight_sum > 0 ? total / data->weight_sum : 0);
-    }
-    moments->bad[j] = -1;
-    if (check != 0)
-        for (int64_t i = n; i-- > 0;)
-            if (!isfinite(x[i])) moments->bad[j] = i;
-    double total = 0;
-    for (int l = 0; l < LANES; l++) total += square[l];
-    moments->sum[j] = shift;
-    moments->square[j] = total;
-}
+typedef struct Means {
+    const LloydData *data;
+    float *const *column;
+    double *sum;
+    int64_t *bad; /* first row that is not finite, or -1 */
+} Means;
 
-static void sparse_moments(void *arg, size_t block, size_t begin, size_t end)
+static void mean_of_column(void *arg, size_t j, size_t unused0, size_t unused1)
 {
-    Moments *moments = arg;
-    const LloydData *data = moments->data;
-    const Matrix *matrix = data->matrix;
-    double square = 0;
-    moments->bad[block] = -1;
-    for (int64_t i = (int64_t)begin; i < (int64_t)end; i++) {
-        double sum = 0;
-        for (int64_t e = matrix->row_start[i]; e < matrix->row_start[i + 1]; e++)
-            sum += (double)matrix->value[e] * (double)matrix->value[e];
-        if (!isfinite(sum) && moments->bad[block] < 0) moments->bad[block] = i;
-        square += weight_of(data, i) * sum;
+    (void)unused0;
+    (void)unused1;
+    Means *means = arg;
+    const LloydData *data = means->data;
+    const float *x = means->column[j];
+    enum { LANES = 8 };
+    double sum[LANES] = {0}, total = 0;
+    float check[LANES] = {0}; /* becomes NaN when a value is not finite */
+    int64_t i = 0;
+    for (; i + LANES <= data->n; i += LANES)
+        for (int l = 0; l < LANES; l++) {
+            sum[l] += data->weight ? (double)x[i + l] * (double)data->weight[i + l] : (double)x[i + l];
+            check[l] += x[i + l] * 0;
+        }
+    for (; i < data->n; i++) {
+        sum[0] += (double)x[i] * weight_of(data, i);
+        check[0] += x[i] * 0;
     }
-    moments->square[block] = square;
+    bool bad = false;
+    for (int l = 0; l < LANES; l++) {
+        total += sum[l];
+        bad |= check[l] != 0;
+    }
+    means->sum[j] = total;
+    means->bad[j] = -1;
+    for (i = 0; bad && i < data->n && means->bad[j] < 0; i++)
+        if (!isfinite(x[i])) means->bad[j] = i;
 }
 
 static bool report_bad(LloydData *data, int64_t row, int32_t column, float value, Error *err)
@@ -166,63 +167,172 @@ static bool report_bad(LloydData *data, int64_t row, int32_t column, float value
                      column + 1, (double)value);
 }
 
-bool lloyd_data_init(LloydData *data, const Matrix *matrix, const float *weight, Pool *pool, Error *err)
+static bool find_means(LloydData *data, const Matrix *matrix, Error *err)
+{
+    AUTO_DATA double *sum = data_array(double, data->d, "the means", err);
+    AUTO_DATA int64_t *bad = sum ? data_array(int64_t, data->d, "the means", err) : NULL;
+    if (!bad) return false;
+    Means means = {data, matrix->column, sum, bad};
+    parallel_for(data->pool, (size_t)data->d, 1, mean_of_column, &means);
+    int32_t worst = -1;
+    for (int32_t j = 0; j < data->d; j++) {
+        data->shift[j] = (float)(data->weight_sum > 0 ? sum[j] / data->weight_sum : 0);
+        if (bad[j] >= 0 && (worst < 0 || bad[j] < bad[worst])) worst = j;
+    }
+    return worst < 0 || report_bad(data, bad[worst], worst, matrix->column[worst][bad[worst]], err);
+}
+
+typedef struct Lining {
+    const LloydData *data;
+    float *const *column; /* of the group */
+    const float *shift;
+    int32_t width;
+    float *lines;
+    double *part; /* of each chunk: sum of squares */
+} Lining;
+
+static void line_chunk(void *arg, size_t chunk, size_t begin, size_t end)
+{
+    Lining *lining = arg;
+    int32_t width = lining->width;
+    double total = 0;
+    for (size_t i0 = begin; i0 < end; i0 += 16) { /* squares of 16 rows stay in the cache */
+        size_t i1 = MIN(i0 + 16, end);
+        for (int32_t j = 0; j < width; j++) {
+            const float *from = lining->column[j];
+            float *to = lining->lines + (int64_t)i0 * width + j, shift = lining->shift[j];
+            for (size_t i = i0; i < i1; i++, to += width) *to = from[i] - shift;
+        }
+        const float *line = lining->lines + (int64_t)i0 * width;
+        for (size_t i = i0; i < i1; i++, line += width) {
+            float square = 0;
+            for (int32_t j = 0; j < width; j++) square += line[j] * line[j];
+            total += (double)square * weight_of(lining->data, (int64_t)i);
+        }
+    }
+    lining->part[chunk] += total;
+}
+
+static bool line_columns(LloydData *data, const Matrix *matrix, LloydRelease *release, void *owner, Error *err)
+{
+    size_t n_chunks = chunk_count((size_t)data->n, CHUNK_ROWS);
+    AUTO_DATA double *part = data_array(double, n_chunks, "the rows", err);
+    data->lines = (NearestLines){data_array(float *, nearest_groups(data->d), "the rows", err), data->d};
+    if (!part || !data->lines.group) return false;
+    for (int32_t g = 0; g < nearest_groups(data->d); g++) {
+        int32_t width = nearest_width(data->d, g), first = g * NEAREST_LINE;
+        float *lines = data_array(float, data->n * width, "the rows", err);
+        if (!lines) return false;
+        data->lines.group[g] = lines;
+        Lining lining = {data, matrix->column + first, data->shift + first, width, lines, part};
+        parallel_for(data->pool, (size_t)data->n, CHUNK_ROWS, line_chunk, &lining);
+        for (int32_t j = 0; release && j < width; j++) release(owner, first + j);
+    }
+    for (size_t chunk = 0; chunk < n_chunks; chunk++) data->square_sum += part[chunk];
+    return true;
+}
+
+static bool check_sparse(LloydData *data, Error *err)
+{
+    const Matrix *matrix = &data->matrix;
+    for (int64_t i = 0; i < data->n; i++) {
+        double square = 0;
+        for (int64_t e = matrix->row_start[i]; e < matrix->row_start[i + 1]; e++) {
+            if (!isfinite(matrix->value[e])) return report_bad(data, i, matrix->col[e], matrix->value[e], err);
+            square += (double)matrix->value[e] * (double)matrix->value[e];
+        }
+        data->square_sum += square * weight_of(data, i);
+    }
+    return true;
+}
+
+bool lloyd_data_init(LloydData *data, const Matrix *matrix, const float *weight, Pool *pool,
+                     LloydRelease *release, void *owner, Error *err)
 {
     bool sparse = matrix->layout == MATRIX_CSR;
     assert(sparse || matrix->layout == MATRIX_COLUMNS);
-    *data = (LloydData){.matrix = matrix, .weight = weight, .pool = pool, .bad_row = -1};
-    data->shift = data_array(float, matrix->n_cols, "the means", err);
+    *data = (LloydData){.n = matrix->n_rows, .d = matrix->n_cols, .sparse = sparse, .weight = weight, .pool = pool,
+                        .bad_row = -1};
+    for (int64_t i = 0; i < data->n; i++) data->weight_sum += weight_of(data, i);
+    data->shift = data_array(float, data->d, "the means", err);
     if (!data->shift) return false;
-    for (int64_t i = 0; i < matrix->n_rows; i++) data->weight_sum += weight_of(data, i);
-
-    size_t n = sparse ? chunk_count((size_t)matrix->n_rows, BLOCK_ROWS) : (size_t)matrix->n_cols;
-    AUTO_DATA double *sum = data_array(double, n, "the means", err);
-    AUTO_DATA double *square = sum ? data_array(double, n, "the means", err) : NULL;
-    AUTO_DATA int64_t *bad = square ? data_array(int64_t, n, "the means", err) : NULL;
-    if (!bad) return false;
-    Moments moments = {data, sum, square, bad};
-    if (sparse)
-        parallel_for(pool, (size_t)matrix->n_rows, BLOCK_ROWS, sparse_moments, &moments);
-    else
-        parallel_for(pool, n, 1, column_moments, &moments);
-
-    int64_t worst = -1;
-    size_t at = 0;
-    for (size_t p = 0; p < n; p++) {
-        data->square_sum += square[p];
-        if (!sparse) data->shift[p] = (float)sum[p];
-        if (bad[p] >= 0 && (worst < 0 || bad[p] < worst)) {
-            worst = bad[p];
-            at = p;
-        }
+    if (sparse) {
+        data->matrix = *matrix;
+        return check_sparse(data, err);
     }
-    if (worst < 0) return true;
-    if (!sparse) return report_bad(data, worst, (int32_t)at, matrix->column[at][worst], err);
-    for (int64_t e = matrix->row_start[worst]; e < matrix->row_start[worst + 1]; e++)
-        if (!isfinite(matrix->value[e])) return report_bad(data, worst, matrix->col[e], matrix->value[e], err);
-    return error_set(err, ERROR_NUMERIC, "row %lld: the values are too large to be squared", (long long)worst + 1);
+    return find_means(data, matrix, err) && line_columns(data, matrix, release, owner, err);
+}
+
+static bool sample_sparse(const Matrix *from, const int64_t *rows, int64_t n, LloydData *sample, Error *err)
+{
+    int64_t entries = 0, at = 0;
+    for (int64_t i = 0; i < n; i++) entries += from->row_start[rows[i] + 1] - from->row_start[rows[i]];
+    float *value = data_array(float, entries, "a sample of the rows", err);
+    int32_t *col = data_array(int32_t, entries, "a sample of the rows", err);
+    int64_t *row_start = data_array(int64_t, n + 1, "a sample of the rows", err);
+    sample->owns_matrix = true;
+    sample->matrix = (Matrix){.layout = MATRIX_CSR, .n_rows = n, .n_cols = from->n_cols, .value = value, .col = col,
+                              .row_start = row_start};
+    if (!value || !col || !row_start) return false;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t begin = from->row_start[rows[i]], count = from->row_start[rows[i] + 1] - begin;
+        if (count) memcpy(value + at, from->value + begin, (size_t)count * sizeof *value);
+        if (count) memcpy(col + at, from->col + begin, (size_t)count * sizeof *col);
+        row_start[i + 1] = at += count;
+    }
+    return true;
+}
+
+static bool sample_dense(const LloydData *from, const int64_t *rows, int64_t n, LloydData *sample, Error *err)
+{
+    sample->lines = (NearestLines){data_array(float *, nearest_groups(from->d), "a sample of the rows", err), from->d};
+    if (!sample->lines.group) return false;
+    for (int32_t g = 0; g < nearest_groups(from->d); g++) {
+        int32_t width = nearest_width(from->d, g);
+        float *to = sample->lines.group[g] = data_array(float, n * width, "a sample of the rows", err);
+        if (!to) return false;
+        for (int64_t i = 0; i < n; i++, to += width)
+            memcpy(to, from->lines.group[g] + rows[i] * width, (size_t)width * sizeof *to);
+        to = sample->lines.group[g];
+        for (int64_t i = 0; i < n * width; i++) sample->square_sum += (double)to[i] * (double)to[i];
+    }
+    return true;
+}
+
+bool lloyd_data_sample(const LloydData *data, const int64_t *rows, int64_t n, LloydData *ret_sample, Error *err)
+{
+    *ret_sample = (LloydData){.n = n, .d = data->d, .sparse = data->sparse, .pool = data->pool,
+                              .weight_sum = (double)n, .bad_row = -1};
+    ret_sample->shift = data_array(float, data->d, "the means", err);
+    if (!ret_sample->shift) return false;
+    memcpy(ret_sample->shift, data->shift, (size_t)data->d * sizeof(float));
+    if (!data->sparse) return sample_dense(data, rows, n, ret_sample, err);
+    return sample_sparse(&data->matrix, rows, n, ret_sample, err) && check_sparse(ret_sample, err);
 }
 
 void lloyd_unshift(const LloydData *data, int32_t k, float *centers)
 {
     for (int32_t c = 0; c < k; c++)
-        for (int32_t j = 0; j < data->matrix->n_cols; j++)
-            centers[(int64_t)c * data->matrix->n_cols + j] += data->shift[j];
+        for (int32_t j = 0; j < data->d; j++) centers[(int64_t)c * data->d + j] += data->shift[j];
 }
 
 void lloyd_shift(const LloydData *data, int32_t k, float *centers)
 {
     for (int32_t c = 0; c < k; c++)
-        for (int32_t j = 0; j < data->matrix->n_cols; j++)
-            centers[(int64_t)c * data->matrix->n_cols + j] -= data->shift[j];
+        for (int32_t j = 0; j < data->d; j++) centers[(int64_t)c * data->d + j] -= data->shift[j];
 }
 
 /* One row, less shift. */
 static void copy_row(const LloydData *data, int64_t row, float *out)
 {
-    int32_t d = data->matrix->n_cols;
-    matrix_copy_rows(data->matrix, row, row + 1, out, d);
-    for (int32_t j = 0; j < d; j++) out[j] -= data->shift[j];
+    if (data->sparse) {
+        matrix_copy_rows(&data->matrix, row, row + 1, out, data->d);
+        return;
+    }
+    for (int32_t g = 0; g < nearest_groups(data->d); g++) {
+        int32_t width = nearest_width(data->d, g);
+        memcpy(out + g * NEAREST_LINE, data->lines.group[g] + row * width, (size_t)width * sizeof *out);
+    }
 }
 
 /* ---- panels ---- */
@@ -239,22 +349,6 @@ static float *panel_take(Lloyd *lloyd, int *ret_slot)
 static void panel_give(Lloyd *lloyd, int slot)
 {
     atomic_store_explicit(&lloyd->panel_busy[slot], 0, memory_order_release);
-}
-
-/* The listed rows (at most 64, counted from `begin`) into a panel. */
-static void fill_listed(const LloydData *data, int64_t begin, const int32_t *rows, int n, float *panel, float *norms)
-{
-    memset(norms, 0, NEAREST_ROWS * sizeof *norms);
-    for (int32_t j = 0; j < data->matrix->n_cols; j++, panel += NEAREST_ROWS) {
-        const float *x = data->matrix->column[j] + begin;
-        float shift = data->shift[j];
-        for (int r = 0; r < n; r++) panel[r] = x[rows[r]];
-        for (int r = n; r < NEAREST_ROWS; r++) panel[r] = shift;
-        for (int r = 0; r < NEAREST_ROWS; r++) {
-            panel[r] -= shift;
-            norms[r] += panel[r] * panel[r];
-        }
-    }
 }
 
 /* ---- assignment ---- */
@@ -279,47 +373,87 @@ static int list_active(Lloyd *lloyd, int64_t begin, int64_t end, int32_t *list)
     for (int32_t r = 0; r < (int32_t)(end - begin); r++) {
         int32_t a = assigned[r];
         float u = upper[r] + lloyd->moved[a];
-        float l = fminf(lower[r] - lloyd->drop[a], lloyd->beyond[a] - u);
+        float l = lower[r] - lloyd->drop[a], m = lloyd->beyond[a] - u, gap = lloyd->gap[a];
+        l = MIN(l, m);
         upper[r] = u;
         lower[r] = l;
         list[n] = r;
-        n += u > fmaxf(l, lloyd->gap[a]);
+        n += u > MAX(l, gap);
     }
     return n;
 }
 
-static void assign_dense(Lloyd *lloyd, size_t chunk, int64_t begin, int64_t end, const int32_t *list, int n)
+/* Measures the distance of the listed rows to their own centers; keeps those that it does not settle. */
+static int tighten(Lloyd *lloyd, int64_t begin, int32_t *list, int n)
 {
-    const LloydData *data = lloyd->data;
-    int slot;
-    float *panel = panel_take(lloyd, &slot);
-    float norms[NEAREST_ROWS] UNINITIALIZED, upper[NEAREST_ROWS] UNINITIALIZED, lower[NEAREST_ROWS] UNINITIALIZED;
-    int32_t straight[NEAREST_ROWS] UNINITIALIZED;
-    Nearest nearest UNINITIALIZED;
-    bool all = 4 * n > 3 * (int)(end - begin); /* most of them: copying whole lines is quicker */
-    if (all) n = (int)(end - begin);
+    float squares[CHUNK_ROWS] UNINITIALIZED;
+    const int32_t *assigned = lloyd->assigned + begin;
+    nearest_own(&lloyd->data->lines, begin, list, n, lloyd->padded, assigned, squares);
+    int kept = 0;
+    for (int i = 0; i < n; i++) {
+        int32_t r = list[i], a = assigned[r];
+        float u = sqrtf(squares[i] * (1 + lloyd->relative)), l = lloyd->lower[begin + r], gap = lloyd->gap[a];
+        lloyd->upper[begin + r] = u;
+        list[kept] = r;
+        kept += u > MAX(l, gap);
+    }
+    return kept;
+}
 
+/* Compares the listed rows with the neighbors of their centers, as far as these can matter; keeps
+ * those for which that would be as much work as all centers. */
+static int compare_neighbors(Lloyd *lloyd, size_t chunk, int64_t begin, int32_t *list, int n, float *row)
+{
+    int32_t m = lloyd->n_neighbors, many = MIN(m, lloyd->k * 2 / 5);
+    float squares[NEIGHBORS_MAX] UNINITIALIZED;
+    int kept = 0;
+    for (int i = 0; i < n; i++) {
+        int32_t r = list[i], a = lloyd->assigned[begin + r];
+        const int32_t *neighbors = lloyd->neighbors + (int64_t)a * m;
+        const float *distance = lloyd->neighbor_distance + (int64_t)a * m;
+        float u = lloyd->upper[begin + r], within = 2 * (u + lloyd->gap[a]) * (1 + 1e-6f);
+        int32_t count = 0;
+        while (count < many && distance[count] <= within) count++;
+        if (count == many && many < lloyd->k - 1) { /* there may be more */
+            list[kept++] = r;
+            continue;
+        }
+        nearest_row(&lloyd->data->lines, begin + r, row);
+        nearest_squares(row, lloyd->padded, lloyd->d, neighbors, count, squares);
+        float best = u * u, next = INFINITY;
+        int32_t nearest = a;
+        for (int32_t c = 0; c < count; c++) {
+            float square = squares[c];
+            bool better = square < best;
+            float worse = better ? best : square;
+            nearest = better ? neighbors[c] : nearest;
+            best = better ? square : best;
+            next = MIN(next, worse);
+        }
+        float upper = nearest == a ? u : sqrtf(best * (1 + lloyd->relative));
+        settle(lloyd, begin, r, nearest, upper, sqrtf(next * (1 - lloyd->relative)), chunk);
+    }
+    return kept;
+}
+
+static void compare_all(Lloyd *lloyd, size_t chunk, int64_t begin, const int32_t *list, int n, float *panel)
+{
+    float norms[NEAREST_ROWS] UNINITIALIZED, upper[NEAREST_ROWS] UNINITIALIZED, lower[NEAREST_ROWS] UNINITIALIZED;
+    int32_t rows[NEAREST_ROWS] UNINITIALIZED;
+    Nearest nearest UNINITIALIZED;
     for (int i = 0; i < n; i += NEAREST_ROWS) {
         int m = MIN(n - i, (int)NEAREST_ROWS);
-        const int32_t *rows = list + i;
-        if (all) {
-            for (int r = 0; r < m; r++) straight[r] = i + r;
-            rows = straight;
-        }
-        if (all && m == NEAREST_ROWS)
-            nearest_fill(data->matrix->column, data->shift, lloyd->d, begin + i, panel, norms);
-        else
-            fill_listed(data, begin, rows, m, panel, norms);
+        for (int r = 0; r < NEAREST_ROWS; r++) rows[r] = list[i + MIN(r, m - 1)];
+        nearest_fill(&lloyd->data->lines, begin, rows, panel, norms);
         nearest_find(panel, lloyd->packed, lloyd->k, lloyd->d, &nearest);
         nearest_bounds(&nearest, norms, lloyd->relative, lloyd->norm_max, upper, lower);
         for (int r = 0; r < m; r++) settle(lloyd, begin, rows[r], nearest.index[r], upper[r], lower[r], chunk);
     }
-    panel_give(lloyd, slot);
 }
 
 static void assign_sparse(Lloyd *lloyd, size_t chunk, int64_t begin, const int32_t *list, int n)
 {
-    const Matrix *matrix = lloyd->data->matrix;
+    const Matrix *matrix = &lloyd->data->matrix;
     for (int i = 0; i < n; i++) {
         int64_t row = begin + list[i], first = matrix->row_start[row], entries = matrix->row_start[row + 1] - first;
         const int32_t *col = matrix->col + first;
@@ -328,8 +462,8 @@ static void assign_sparse(Lloyd *lloyd, size_t chunk, int64_t begin, const int32
         for (int64_t e = 0; e < entries; e++) norm += value[e] * value[e];
         NearestRow found = nearest_find_sparse(col, value, entries, lloyd->packed, lloyd->k, lloyd->d);
         float slack = lloyd->relative * (norm + lloyd->norm_max);
-        float upper = sqrtf(fmaxf(norm - 2 * found.best, 0) + slack);
-        float lower = sqrtf(fmaxf(norm - 2 * found.second - slack, 0));
+        float near = norm - 2 * found.best, next = norm - 2 * found.second - slack;
+        float upper = sqrtf(MAX(near, 0) + slack), lower = sqrtf(MAX(next, 0));
         settle(lloyd, begin, list[i], found.index, upper, lower, chunk);
     }
 }
@@ -346,29 +480,37 @@ static void assign_chunk(void *arg, size_t chunk, size_t begin_, size_t end_)
     else
         n = list_active(lloyd, begin, end, list);
     if (n == 0) return;
-    if (lloyd->sparse)
+    if (lloyd->sparse) {
         assign_sparse(lloyd, chunk, begin, list, n);
-    else
-        assign_dense(lloyd, chunk, begin, end, list, n);
+        return;
+    }
+    int slot;
+    float *panel = panel_take(lloyd, &slot);
+    if (!lloyd->first) n = tighten(lloyd, begin, list, n);
+    if (!lloyd->first && lloyd->n_neighbors) n = compare_neighbors(lloyd, chunk, begin, list, n, panel);
+    compare_all(lloyd, chunk, begin, list, n, panel);
+    panel_give(lloyd, slot);
 }
 
 static void pack_centers(Lloyd *lloyd)
 {
+    int32_t d = lloyd->d, stride = padded_width(d);
     lloyd->norm_max = 0;
     for (int32_t c = 0; c < lloyd->k; c++) {
-        const float *center = lloyd->centers + (int64_t)c * lloyd->d;
-        lloyd->norms[c] = nearest_dot(center, center, lloyd->d);
-        lloyd->norm_max = fmaxf(lloyd->norm_max, lloyd->norms[c]);
+        const float *center = lloyd->centers + (int64_t)c * d;
+        double norm = 0;
+        for (int32_t j = 0; j < d; j++) norm += (double)center[j] * (double)center[j];
+        lloyd->norm_max = MAX(lloyd->norm_max, (float)norm);
+        memcpy(lloyd->padded + (int64_t)c * stride, center, (size_t)d * sizeof *center);
     }
     if (lloyd->sparse)
-        nearest_pack_sparse(lloyd->centers, lloyd->d, lloyd->k, lloyd->d, lloyd->packed);
+        nearest_pack_sparse(lloyd->centers, d, lloyd->k, d, lloyd->packed);
     else
-        nearest_pack(lloyd->centers, lloyd->d, lloyd->k, lloyd->d, lloyd->packed);
+        nearest_pack(lloyd->centers, d, lloyd->k, d, lloyd->packed);
 }
 
 static void assign(Lloyd *lloyd)
 {
-    pack_centers(lloyd);
     parallel_for(lloyd->data->pool, (size_t)lloyd->n, CHUNK_ROWS, assign_chunk, lloyd);
     lloyd->n_changed = 0;
     size_t n_chunks = chunk_count((size_t)lloyd->n, CHUNK_ROWS);
@@ -378,48 +520,21 @@ static void assign(Lloyd *lloyd)
 
 /* ---- sums ---- */
 
-/* Column j of a block of rows into partial sums; two rows at a time into two sets, because adding to
- * a number that was just stored waits for the store. */
-static void sum_column(const Lloyd *lloyd, int32_t j, int64_t begin, int64_t end, double *to)
+/* What changed in a group of a block. */
+static void sum_changes(const Lloyd *lloyd, int32_t group, int64_t begin, int64_t end, double *to)
 {
     const LloydData *data = lloyd->data;
-    const float *x = data->matrix->column[j];
-    const int32_t *assigned = lloyd->assigned;
-    double shift = (double)data->shift[j];
-    if (data->weight) {
-        for (int64_t i = begin; i < end; i++)
-            to[assigned[i]] += ((double)x[i] - shift) * (double)data->weight[i];
-        return;
-    }
-    enum { SETS_MAX = 512 };
-    double other[SETS_MAX] UNINITIALIZED;
-    int64_t i = begin;
-    if (lloyd->k <= SETS_MAX) {
-        memset(other, 0, (size_t)lloyd->k * sizeof *other);
-        for (; i + 2 <= end; i += 2) {
-            to[assigned[i]] += (double)x[i] - shift;
-            other[assigned[i + 1]] += (double)x[i + 1] - shift;
-        }
-        for (int32_t c = 0; c < lloyd->k; c++) to[c] += other[c];
-    }
-    for (; i < end; i++) to[assigned[i]] += (double)x[i] - shift;
-}
-
-/* What changed in a column of a block. */
-static void sum_column_changes(const Lloyd *lloyd, int32_t j, int64_t begin, int64_t end, double *to)
-{
-    const LloydData *data = lloyd->data;
-    const float *x = data->matrix->column[j];
-    double shift = (double)data->shift[j];
+    int32_t rows[CHUNK_ROWS] UNINITIALIZED, now[CHUNK_ROWS] UNINITIALIZED, old[CHUNK_ROWS] UNINITIALIZED;
     for (int64_t chunk = begin; chunk < end; chunk += CHUNK_ROWS) {
         const Change *changes = lloyd->changes + chunk;
         int32_t n = lloyd->n_changes[chunk / CHUNK_ROWS];
         for (int32_t i = 0; i < n; i++) {
-            int64_t row = chunk + changes[i].row;
-            double v = ((double)x[row] - shift) * weight_of(data, row);
-            to[lloyd->assigned[row]] += v;
-            to[changes[i].old] -= v;
+            rows[i] = changes[i].row;
+            old[i] = changes[i].old;
+            now[i] = lloyd->assigned[chunk + changes[i].row];
         }
+        nearest_sum(&data->lines, group, chunk, rows, now, data->weight, n, 1, to);
+        nearest_sum(&data->lines, group, chunk, rows, old, data->weight, n, -1, to);
     }
 }
 
@@ -437,41 +552,55 @@ static void count_block(Lloyd *lloyd, size_t block, int64_t begin, int64_t end)
     }
 }
 
-/* Task t: column t % (d + 1) of block t / (d + 1); the last "column" are the counts.  Of sparse data
- * only the counts. */
+static int32_t sum_groups(const Lloyd *lloyd)
+{
+    return lloyd->sparse ? 0 : nearest_groups(lloyd->d);
+}
+
+/* Task t: group t % (groups + 1) of block t / (groups + 1); the last "group" are the counts.  Of
+ * sparse data only the counts. */
 static void sum_task(void *arg, size_t task, size_t unused0, size_t unused1)
 {
     (void)unused0;
     (void)unused1;
     Lloyd *lloyd = arg;
-    size_t columns = lloyd->sparse ? 0 : (size_t)lloyd->d, block = task / (columns + 1), j = task % (columns + 1);
+    size_t groups = (size_t)sum_groups(lloyd), block = task / (groups + 1), group = task % (groups + 1);
     int64_t begin = (int64_t)block * lloyd->block_rows, end = MIN(begin + lloyd->block_rows, lloyd->n);
-    if (j == columns) {
+    if (group == groups) {
         count_block(lloyd, block, begin, end);
         return;
     }
-    double *to = lloyd->partial + (block * columns + j) * (size_t)lloyd->k;
-    memset(to, 0, (size_t)lloyd->k * sizeof *to);
+    size_t size = (size_t)lloyd->k * NEAREST_LINE;
+    double *to = lloyd->partial + (block * groups + group) * size;
+    memset(to, 0, size * sizeof *to);
     if (lloyd->delta)
-        sum_column_changes(lloyd, (int32_t)j, begin, end, to);
+        sum_changes(lloyd, (int32_t)group, begin, end, to);
     else
-        sum_column(lloyd, (int32_t)j, begin, end, to);
+        nearest_sum(&lloyd->data->lines, (int32_t)group, begin, NULL, lloyd->assigned + begin, lloyd->data->weight,
+                    (int32_t)(end - begin), 1, to);
 }
 
-/* Adds the blocks' sums of some columns. */
-static void combine_columns(void *arg, size_t unused, size_t begin, size_t end)
+/* Adds the blocks' sums of some groups. */
+static void combine_groups(void *arg, size_t unused, size_t begin, size_t end)
 {
     (void)unused;
     Lloyd *lloyd = arg;
-    size_t k = (size_t)lloyd->k, d = (size_t)lloyd->d;
-    for (size_t j = begin; j < end; j++) {
-        double *sums = lloyd->sums + j * k;
-        if (!lloyd->delta) memset(sums, 0, k * sizeof *sums);
+    size_t size = (size_t)lloyd->k * NEAREST_LINE, groups = (size_t)sum_groups(lloyd);
+    for (size_t group = begin; group < end; group++) {
+        double *sums = lloyd->sums + group * size;
+        if (!lloyd->delta) memset(sums, 0, size * sizeof *sums);
         for (size_t block = 0; block < lloyd->n_blocks; block++) {
-            const double *part = lloyd->partial + (block * d + j) * k;
-            for (size_t c = 0; c < k; c++) sums[c] += part[c];
+            const double *part = lloyd->partial + (block * groups + group) * size;
+            for (size_t i = 0; i < size; i++) sums[i] += part[i];
         }
     }
+}
+
+/* The sums of a center for one group of columns (sparse: group 0 is all). */
+static inline double *sums_of(const Lloyd *lloyd, int32_t center, int32_t column)
+{
+    if (lloyd->sparse) return lloyd->sums + (int64_t)center * lloyd->d + column;
+    return lloyd->sums + ((int64_t)(column / NEAREST_LINE) * lloyd->k + center) * NEAREST_LINE + column % NEAREST_LINE;
 }
 
 static void order_by_center(Lloyd *lloyd)
@@ -490,8 +619,8 @@ static void sum_sparse_center(void *arg, size_t c, size_t unused0, size_t unused
     (void)unused0;
     (void)unused1;
     Lloyd *lloyd = arg;
-    const Matrix *matrix = lloyd->data->matrix;
-    double *sums = lloyd->sums + c * lloyd->by_center;
+    const Matrix *matrix = &lloyd->data->matrix;
+    double *sums = lloyd->sums + c * (size_t)lloyd->d;
     memset(sums, 0, (size_t)lloyd->d * sizeof *sums);
     for (int64_t o = lloyd->order_start[c]; o < lloyd->order_start[c + 1]; o++) {
         int64_t row = lloyd->order[o];
@@ -504,21 +633,22 @@ static void sum_sparse_center(void *arg, size_t c, size_t unused0, size_t unused
 static void sum_rows(Lloyd *lloyd)
 {
     Pool *pool = lloyd->data->pool;
-    size_t k = (size_t)lloyd->k, columns = lloyd->sparse ? 0 : (size_t)lloyd->d;
+    size_t k = (size_t)lloyd->k, groups = (size_t)sum_groups(lloyd);
     lloyd->delta = !lloyd->sparse && lloyd->sums_valid && lloyd->n_changed < lloyd->n / 4;
-    parallel_for(pool, lloyd->n_blocks * (columns + 1), 1, sum_task, lloyd);
+    parallel_for(pool, lloyd->n_blocks * (groups + 1), 1, sum_task, lloyd);
     if (lloyd->sparse) {
         order_by_center(lloyd);
         parallel_for(pool, k, 1, sum_sparse_center, lloyd);
     } else {
-        parallel_for(pool, columns, 8, combine_columns, lloyd);
+        parallel_for(pool, groups, 1, combine_groups, lloyd);
     }
     for (size_t c = 0; c < k; c++) {
         lloyd->counts[c] = 0;
         lloyd->reach[c] = 0;
         for (size_t block = 0; block < lloyd->n_blocks; block++) {
+            float upper = lloyd->partial_upper[block * k + c];
             lloyd->counts[c] += lloyd->partial_counts[block * k + c];
-            lloyd->reach[c] = fmaxf(lloyd->reach[c], lloyd->partial_upper[block * k + c]);
+            lloyd->reach[c] = MAX(lloyd->reach[c], upper);
         }
     }
     lloyd->sums_valid = true;
@@ -549,10 +679,9 @@ static int64_t reseed_empty(Lloyd *lloyd)
         double w = weight_of(lloyd->data, farthest);
         int32_t old = lloyd->assigned[farthest];
         for (int32_t j = 0; j < lloyd->d; j++) {
-            size_t at = (size_t)j * lloyd->by_column;
             double v = w * (double)row[j];
-            lloyd->sums[(size_t)old * lloyd->by_center + at] -= v;
-            lloyd->sums[(size_t)c * lloyd->by_center + at] = v;
+            *sums_of(lloyd, old, j) -= v;
+            *sums_of(lloyd, c, j) = v;
         }
         lloyd->counts[old] -= w;
         lloyd->counts[c] = w;
@@ -580,9 +709,8 @@ static void move_center(void *arg, size_t c, size_t unused0, size_t unused1)
         return;
     }
     float *center = lloyd->centers + c * (size_t)lloyd->d;
-    const double *sums = lloyd->sums + c * lloyd->by_center;
-    for (size_t j = 0; j < (size_t)lloyd->d; j++) {
-        double sum = sums[j * lloyd->by_column];
+    for (int32_t j = 0; j < lloyd->d; j++) {
+        double sum = *sums_of(lloyd, (int32_t)c, j);
         float mean = (float)(sum / count);
         double step = (double)mean - (double)center[j];
         way += step * step;
@@ -602,45 +730,86 @@ static double move_centers(Lloyd *lloyd)
     return fmax(cost, 0) / lloyd->data->weight_sum;
 }
 
-/* The bounds of a center's rows after all have moved. */
+typedef struct Neighbor {
+    float distance;
+    int32_t center;
+} Neighbor;
+
+static int compare_neighbor(const void *a, const void *b)
+{
+    const Neighbor *x = a, *y = b;
+    int order = (x->distance > y->distance) - (x->distance < y->distance);
+    return order ? order : (x->center > y->center) - (x->center < y->center);
+}
+
+static void sift_down(Neighbor *heap, int32_t i, int32_t n)
+{
+    for (int32_t child; (child = 2 * i + 1) < n; i = child) {
+        if (child + 1 < n && compare_neighbor(&heap[child + 1], &heap[child]) > 0) child++;
+        if (compare_neighbor(&heap[i], &heap[child]) >= 0) return;
+        Neighbor swap = heap[i];
+        heap[i] = heap[child];
+        heap[child] = swap;
+    }
+}
+
+/* The nearest `m` of n, sorted, at the front: those up to the m-th smallest distance are found with a
+ * heap of m (the farthest on top). */
+static void nearest_first(Neighbor *all, int32_t n, int32_t m)
+{
+    if (m < n) {
+        for (int32_t i = m / 2; i-- > 0;) sift_down(all, i, m);
+        for (int32_t i = m; i < n; i++) {
+            if (compare_neighbor(&all[i], &all[0]) >= 0) continue;
+            all[0] = all[i];
+            sift_down(all, 0, m);
+        }
+    }
+    qsort(all, (size_t)m, sizeof *all, compare_neighbor);
+}
+
+/* The bounds of a center's rows after all have moved, and its neighbors. */
 static void bound_center(void *arg, size_t a, size_t unused0, size_t unused1)
 {
     (void)unused0;
     (void)unused1;
     Lloyd *lloyd = arg;
-    const float *center = lloyd->centers + a * (size_t)lloyd->d;
-    float covered = 2 * (lloyd->reach[a] + lloyd->moved[a]);
-    float drop = 0, beyond = INFINITY, nearest = INFINITY;
-    for (int32_t c = 0; c < lloyd->k; c++) {
+    int32_t k = lloyd->k, n = 0;
+    Error err;
+    AUTO_DATA float *squares = data_array(float, k, "distances of centers", &err);
+    AUTO_DATA Neighbor *others = squares ? data_array(Neighbor, k, "distances of centers", &err) : NULL;
+    if (!others) memory_exhausted((size_t)k * sizeof *others);
+    nearest_squares(lloyd->padded + (int64_t)a * padded_width(lloyd->d), lloyd->padded, lloyd->d, NULL, k, squares);
+
+    float covered = 2 * (lloyd->reach[a] + lloyd->moved[a]), drop = 0, beyond = INFINITY;
+    for (int32_t c = 0; c < k; c++) {
         if ((size_t)c == a) continue;
-        const float *other = lloyd->centers + (int64_t)c * lloyd->d;
-        float norms = lloyd->norms[a] + lloyd->norms[c];
-        float square = norms - 2 * nearest_dot(center, other, lloyd->d) - lloyd->relative * norms;
-        float distance = square > 0 ? sqrtf(square) : 0;
-        nearest = fminf(nearest, distance);
+        float distance = sqrtf(squares[c] * (1 - lloyd->relative));
+        others[n++] = (Neighbor){distance, c};
         if (distance < covered)
-            drop = fmaxf(drop, lloyd->moved[c]);
+            drop = MAX(drop, lloyd->moved[c]);
         else
-            beyond = fminf(beyond, distance);
+            beyond = MIN(beyond, distance);
     }
+    nearest_first(others, n, lloyd->n_neighbors);
     lloyd->drop[a] = drop;
     lloyd->beyond[a] = beyond;
-    lloyd->gap[a] = nearest / 2;
+    lloyd->gap[a] = n ? others[0].distance / 2 : INFINITY;
+    for (int32_t i = 0; i < lloyd->n_neighbors; i++) {
+        lloyd->neighbors[(int64_t)a * lloyd->n_neighbors + i] = others[i].center;
+        lloyd->neighbor_distance[(int64_t)a * lloyd->n_neighbors + i] = others[i].distance;
+    }
 }
 
 static void bound_centers(Lloyd *lloyd)
 {
-    if ((int64_t)lloyd->k * 8 <= lloyd->n) {
-        for (int32_t c = 0; c < lloyd->k; c++) {
-            const float *center = lloyd->centers + (int64_t)c * lloyd->d;
-            lloyd->norms[c] = nearest_dot(center, center, lloyd->d);
-        }
+    if (lloyd->n_neighbors) {
         parallel_for(lloyd->data->pool, (size_t)lloyd->k, 1, bound_center, lloyd);
         return;
     }
-    float most = 0;
-    for (int32_t c = 0; c < lloyd->k; c++) most = fmaxf(most, lloyd->moved[c]);
-    for (int32_t c = 0; c < lloyd->k; c++) { /* comparing the centers would not pay */
+    float most = 0; /* comparing the centers would not pay */
+    for (int32_t c = 0; c < lloyd->k; c++) most = MAX(most, lloyd->moved[c]);
+    for (int32_t c = 0; c < lloyd->k; c++) {
         lloyd->drop[c] = most;
         lloyd->beyond[c] = INFINITY;
         lloyd->gap[c] = 0;
@@ -661,7 +830,7 @@ static void exact_chunk(void *arg, size_t chunk, size_t begin, size_t end)
     const LloydData *data = lloyd->data;
     double total = 0;
     if (lloyd->sparse) {
-        const Matrix *matrix = data->matrix;
+        const Matrix *matrix = &data->matrix;
         for (size_t i = begin; i < end; i++) {
             const float *center = lloyd->centers + (int64_t)lloyd->assigned[i] * lloyd->d;
             double square = 0, norm = 0;
@@ -673,16 +842,10 @@ static void exact_chunk(void *arg, size_t chunk, size_t begin, size_t end)
             total += fmax(norm + square, 0) * weight_of(data, (int64_t)i);
         }
     } else {
-        double squares[CHUNK_ROWS];
-        memset(squares, 0, (end - begin) * sizeof *squares);
-        for (int32_t j = 0; j < lloyd->d; j++) {
-            const float *x = data->matrix->column[j];
-            for (size_t i = begin; i < end; i++) {
-                float v = x[i] - data->shift[j] - lloyd->centers[(int64_t)lloyd->assigned[i] * lloyd->d + j];
-                squares[i - begin] += (double)v * (double)v;
-            }
-        }
-        for (size_t i = begin; i < end; i++) total += squares[i - begin] * weight_of(data, (int64_t)i);
+        int32_t n = (int32_t)(end - begin);
+        float squares[CHUNK_ROWS] UNINITIALIZED;
+        nearest_own(&data->lines, (int64_t)begin, NULL, n, lloyd->padded, lloyd->assigned + begin, squares);
+        for (int32_t r = 0; r < n; r++) total += (double)squares[r] * weight_of(data, (int64_t)begin + r);
     }
     exact->part[chunk] = total;
 }
@@ -705,7 +868,9 @@ static bool exact_msd(const Lloyd *lloyd, double *ret_msd, Error *err)
 static void lloyd_clear(Lloyd *lloyd)
 {
     data_free(lloyd->packed);
-    data_free(lloyd->norms);
+    data_free(lloyd->padded);
+    data_free(lloyd->neighbors);
+    data_free(lloyd->neighbor_distance);
     data_free(lloyd->assigned);
     data_free(lloyd->upper);
     data_free(lloyd->lower);
@@ -730,26 +895,27 @@ static void lloyd_clear(Lloyd *lloyd)
 
 static bool lloyd_init(Lloyd *lloyd, const LloydData *data, int32_t k, float *centers, Error *err)
 {
-    const Matrix *matrix = data->matrix;
-    int32_t d = matrix->n_cols;
-    int64_t n = matrix->n_rows;
-    bool sparse = matrix->layout == MATRIX_CSR;
+    int32_t d = data->d;
+    int64_t n = data->n;
+    bool sparse = data->sparse;
     int64_t block_rows = MAX((int64_t)BLOCK_ROWS, 64 * (int64_t)k / CHUNK_ROWS * CHUNK_ROWS);
     size_t n_chunks = chunk_count((size_t)n, CHUNK_ROWS), n_blocks = chunk_count((size_t)n, (size_t)block_rows);
-    size_t cells = (size_t)k * (size_t)d;
+    size_t cells = (size_t)k * (size_t)(sparse ? d : padded_width(d));
     *lloyd = (Lloyd){.data = data, .n = n, .d = d, .k = k, .sparse = sparse, .centers = centers, .first = true,
                      .block_rows = block_rows, .n_blocks = n_blocks};
     lloyd->relative = ((float)d + 8) * 0x1p-24f;
-    lloyd->by_center = sparse ? (size_t)d : 1;
-    lloyd->by_column = sparse ? 1 : (size_t)k;
-    lloyd->panel_floats = sparse ? 0 : (size_t)d * NEAREST_ROWS;
+    /* Comparing all centers with one another must cost less than it saves. */
+    if ((int64_t)k * 8 <= n) lloyd->n_neighbors = MIN(k - 1, (int32_t)NEIGHBORS_MAX);
+    size_t n_pairs = (size_t)k * (size_t)lloyd->n_neighbors;
+    lloyd->panel_floats = sparse ? 0 : (size_t)padded_width(d) * NEAREST_ROWS;
     lloyd->n_panels = pool_threads(data->pool);
     lloyd->panel_busy = calloc((size_t)lloyd->n_panels, sizeof *lloyd->panel_busy);
     if (!lloyd->panel_busy) memory_exhausted((size_t)lloyd->n_panels);
 
 #define NEED(field, Type, count) (lloyd->field = data_array(Type, count, "the clusters", err))
     bool ok = NEED(packed, float, sparse ? nearest_sparse_size(k, d) : nearest_packed_size(k, d)) &&
-              NEED(norms, float, k) && NEED(assigned, int32_t, n) && NEED(upper, float, n) &&
+              NEED(padded, float, (size_t)k * (size_t)padded_width(d)) && NEED(neighbors, int32_t, n_pairs) &&
+              NEED(neighbor_distance, float, n_pairs) && NEED(assigned, int32_t, n) && NEED(upper, float, n) &&
               NEED(lower, float, n) && NEED(changes, Change, n) && NEED(n_changes, int32_t, n_chunks) &&
               NEED(sums, double, cells) && NEED(counts, double, k) &&
               NEED(partial, double, sparse ? 0 : n_blocks * cells) && NEED(partial_counts, double, n_blocks * (size_t)k) &&
@@ -758,6 +924,7 @@ static bool lloyd_init(Lloyd *lloyd, const LloydData *data, int32_t k, float *ce
               NEED(beyond, float, k) && NEED(gap, float, k) && NEED(reach, float, k) && NEED(square_part, double, k) &&
               NEED(panels, float, lloyd->panel_floats * (size_t)lloyd->n_panels);
 #undef NEED
+    if (ok) pack_centers(lloyd);
     return ok;
 }
 
@@ -774,6 +941,7 @@ bool lloyd_run(const LloydData *data, int32_t k, float *centers, double *counts,
         sum_rows(&lloyd);
         int64_t reseeded = reseed_empty(&lloyd);
         double msd = move_centers(&lloyd);
+        pack_centers(&lloyd);
         bound_centers(&lloyd);
         result.n_reseeded += reseeded;
         result.iterations = i + 1;
@@ -791,6 +959,14 @@ bool lloyd_run(const LloydData *data, int32_t k, float *centers, double *counts,
     return true;
 }
 
+bool lloyd_msd(const LloydData *data, int32_t k, const float *centers, double *ret_msd, Error *err)
+{
+    __attribute__((cleanup(lloyd_clear))) Lloyd lloyd = {0};
+    if (!lloyd_init(&lloyd, data, k, (float *)(uintptr_t)centers, err)) return false; /* they stay as they are */
+    assign(&lloyd);
+    return exact_msd(&lloyd, ret_msd, err);
+}
+
 bool lloyd_batch(const LloydData *data, int32_t k, float *centers, double *counts, Error *err)
 {
     __attribute__((cleanup(lloyd_clear))) Lloyd lloyd = {0};
@@ -803,7 +979,7 @@ bool lloyd_batch(const LloydData *data, int32_t k, float *centers, double *count
         double share = n / (counts[c] + n);
         for (int32_t j = 0; j < lloyd.d; j++) {
             float *x = &centers[(int64_t)c * lloyd.d + j];
-            double mean = lloyd.sums[(size_t)c * lloyd.by_center + (size_t)j * lloyd.by_column] / n;
+            double mean = *sums_of(&lloyd, c, j) / n;
             *x = (float)((1 - share) * (double)*x + share * mean);
         }
         counts[c] += n;
@@ -815,8 +991,8 @@ bool lloyd_batch(const LloydData *data, int32_t k, float *centers, double *count
 
 bool lloyd_start_random(const LloydData *data, int32_t k, Random random, float *centers, Error *err)
 {
-    int64_t n = data->matrix->n_rows;
-    int32_t d = data->matrix->n_cols;
+    int64_t n = data->n;
+    int32_t d = data->d;
     if (k > n) return error_set(err, ERROR_INVALID, "%d centers of %lld rows", k, (long long)n);
     /* Of each k-th part of the rows one: distinct, and spread over sorted data. */
     for (int32_t c = 0; c < k; c++) {
@@ -829,52 +1005,38 @@ bool lloyd_start_random(const LloydData *data, int32_t k, Random random, float *
 
 typedef struct Seeding {
     const LloydData *data;
-    const float *packed; /* of the newest center */
-    float *square;       /* of each row: squared distance to the nearest center so far */
-    double *part;        /* of each chunk: their weighted sum */
-    float norm;          /* squared, of the newest center */
+    float *center; /* the newest, padded */
+    float norm;    /* squared, of it */
+    float *square; /* of each row: squared distance to the nearest center so far */
+    double *part;  /* of each chunk: their weighted sum */
 } Seeding;
+
+/* Rows at the place of the newest center, but for rounding, must come out as 0. */
+static float sparse_square(const Seeding *seeding, int64_t row)
+{
+    const Matrix *matrix = &seeding->data->matrix;
+    double square = (double)seeding->norm, norm = (double)seeding->norm;
+    for (int64_t e = matrix->row_start[row]; e < matrix->row_start[row + 1]; e++) {
+        double x = (double)matrix->value[e];
+        norm += x * x;
+        square += x * (x - 2 * (double)seeding->center[matrix->col[e]]);
+    }
+    return square > norm * 1e-6 ? (float)square : 0;
+}
 
 static void seed_chunk(void *arg, size_t chunk, size_t begin, size_t end)
 {
     Seeding *seeding = arg;
     const LloydData *data = seeding->data;
-    const Matrix *matrix = data->matrix;
-    int32_t d = matrix->n_cols;
-    float relative = ((float)d + 8) * 0x1p-24f;
-    AUTO_DATA float *panel = NULL;
-    Error err;
-    if (matrix->layout == MATRIX_COLUMNS) {
-        panel = data_array(float, (size_t)d * NEAREST_ROWS, "a panel", &err);
-        if (!panel) memory_exhausted((size_t)d * NEAREST_ROWS * sizeof *panel);
-    }
+    int32_t zero[CHUNK_ROWS] = {0}, n = (int32_t)(end - begin);
+    float squares[CHUNK_ROWS] UNINITIALIZED;
+    if (!data->sparse) nearest_own(&data->lines, (int64_t)begin, NULL, n, seeding->center, zero, squares);
     double total = 0;
-    for (size_t i = begin; i < end; i += NEAREST_ROWS) {
-        int m = (int)MIN(end - i, (size_t)NEAREST_ROWS);
-        float norms[NEAREST_ROWS] UNINITIALIZED;
-        Nearest nearest UNINITIALIZED;
-        if (panel && m == NEAREST_ROWS) {
-            nearest_fill(matrix->column, data->shift, d, (int64_t)i, panel, norms);
-        } else if (panel) {
-            int32_t rows[NEAREST_ROWS];
-            for (int r = 0; r < m; r++) rows[r] = r;
-            fill_listed(data, (int64_t)i, rows, m, panel, norms);
-        }
-        if (panel) nearest_find(panel, seeding->packed, 1, d, &nearest);
-        for (int r = 0; r < m; r++) {
-            int64_t row = (int64_t)i + r;
-            float norm = norms[r], score = nearest.best[r];
-            if (!panel) {
-                int64_t first = matrix->row_start[row], n = matrix->row_start[row + 1] - first;
-                norm = 0;
-                for (int64_t e = 0; e < n; e++) norm += matrix->value[first + e] * matrix->value[first + e];
-                score = nearest_find_sparse(matrix->col + first, matrix->value + first, n, seeding->packed, 1, d).best;
-            }
-            float square = norm - 2 * score;
-            if (square <= relative * (norm + seeding->norm)) square = 0; /* the same place, but for rounding */
-            seeding->square[row] = fminf(seeding->square[row], square);
-            total += (double)seeding->square[row] * weight_of(data, row);
-        }
+    for (int32_t r = 0; r < n; r++) {
+        int64_t row = (int64_t)begin + r;
+        float square = data->sparse ? sparse_square(seeding, row) : squares[r];
+        seeding->square[row] = MIN(seeding->square[row], square);
+        total += (double)seeding->square[row] * weight_of(data, row);
     }
     seeding->part[chunk] = total;
 }
@@ -882,7 +1044,7 @@ static void seed_chunk(void *arg, size_t chunk, size_t begin, size_t end)
 /* The row at which the running sum of weighted squared distances passes `target`. */
 static int64_t row_at(const Seeding *seeding, size_t n_chunks, double target)
 {
-    int64_t n = seeding->data->matrix->n_rows, row = 0, last = 0;
+    int64_t n = seeding->data->n, row = 0, last = 0;
     size_t chunk = 0;
     for (; chunk + 1 < n_chunks && target >= seeding->part[chunk]; chunk++) target -= seeding->part[chunk];
     row = (int64_t)chunk * CHUNK_ROWS;
@@ -899,30 +1061,26 @@ static int64_t row_at(const Seeding *seeding, size_t n_chunks, double target)
 bool lloyd_start_plus_plus(const LloydData *data, int32_t k, Random random, float *centers,
                            int32_t *ret_distinct, Error *err)
 {
-    const Matrix *matrix = data->matrix;
-    int64_t n = matrix->n_rows;
-    int32_t d = matrix->n_cols;
-    bool sparse = matrix->layout == MATRIX_CSR;
+    int64_t n = data->n;
+    int32_t d = data->d;
     if (k > n) return error_set(err, ERROR_INVALID, "%d centers of %lld rows", k, (long long)n);
     size_t n_chunks = chunk_count((size_t)n, CHUNK_ROWS);
-    AUTO_DATA float *packed = data_array(float, sparse ? nearest_sparse_size(1, d) : nearest_packed_size(1, d), "the start", err);
-    AUTO_DATA float *square = packed ? data_array(float, n, "the start", err) : NULL;
+    AUTO_DATA float *newest = data_array(float, padded_width(d), "the start", err);
+    AUTO_DATA float *square = newest ? data_array(float, n, "the start", err) : NULL;
     AUTO_DATA double *part = square ? data_array(double, n_chunks, "the start", err) : NULL;
     if (!part) return false;
     for (int64_t i = 0; i < n; i++) square[i] = INFINITY;
 
-    Seeding seeding = {data, packed, square, part, 0};
+    Seeding seeding = {.data = data, .center = newest, .square = square, .part = part};
     int64_t row = (int64_t)random_below(random, 0, (uint64_t)n);
     int32_t distinct = k;
     for (int32_t c = 0; c < k; c++) {
         float *center = centers + (int64_t)c * d;
         copy_row(data, row, center);
         if (c + 1 == k || distinct < k) continue;
-        seeding.norm = nearest_dot(center, center, d);
-        if (sparse)
-            nearest_pack_sparse(center, d, 1, d, packed);
-        else
-            nearest_pack(center, d, 1, d, packed);
+        memcpy(newest, center, (size_t)d * sizeof *newest);
+        seeding.norm = 0;
+        for (int32_t j = 0; j < d; j++) seeding.norm += center[j] * center[j];
         parallel_for(data->pool, (size_t)n, CHUNK_ROWS, seed_chunk, &seeding);
         double total = 0;
         for (size_t chunk = 0; chunk < n_chunks; chunk++) total += part[chunk];

@@ -3,19 +3,26 @@
 
 /* Lloyd's iterations: rows to their nearest centers, centers to the means of their rows.
  *
- * Centers live in the data's own coordinates less `shift` (its means; zeros for sparse data), where
- * fp32 distances keep their digits.  Add the shift to get them back: lloyd_unshift. */
+ * Dense data is kept row by row in lines (nearest.h) and less its means (`shift`), where fp32
+ * distances keep their digits; centers live in the same coordinates.  lloyd_unshift brings them back.
+ * Sparse data stays where it is and as it is (shift 0). */
 
 #include "base/error.h"
 #include "base/random.h"
 #include "base/thread.h"
 #include "num/matrix.h"
+#include "num/nearest.h"
 
 typedef struct LloydData {
-    const Matrix *matrix; /* MATRIX_COLUMNS, or MATRIX_CSR with `absent` 0 */
-    const float *weight;  /* of each row, NULL: all 1 */
+    int64_t n;
+    int32_t d;
+    bool sparse;
+    NearestLines lines;  /* dense */
+    Matrix matrix;       /* sparse: MATRIX_CSR with `absent` 0 */
+    bool owns_matrix;    /* its arrays go with it */
+    const float *weight; /* of each row, NULL: all 1 */
     Pool *pool;
-    float *shift;       /* n_cols */
+    float *shift;      /* d */
     double weight_sum;
     double square_sum;  /* of all rows, less shift, weighted */
     int64_t bad_row;    /* after a failure: where the value is that is no finite number, else -1 */
@@ -23,13 +30,22 @@ typedef struct LloydData {
     float bad_value;
 } LloydData;
 
-/* Finds the means and checks that all values are finite.  `matrix` and `weight` must outlive it. */
-bool lloyd_data_init(LloydData *data, const Matrix *matrix, const float *weight, Pool *pool, Error *err);
-void lloyd_data_clear(LloydData *data);
+/* Tells the owner of a column that it is not needed any more. */
+typedef void LloydRelease(void *owner, int32_t column);
 
-/* First centers (k x n_cols): distinct rows at random, or by k-means++ (each next row with a chance
- * proportional to its squared distance from those before).  Returns how many are distinct places:
- * fewer than k when the data has fewer. */
+/* Finds the means, checks that all values are finite, and brings a dense matrix (MATRIX_COLUMNS) into
+ * lines, 16 columns at a time; after each 16, `release` (if not NULL) may give them back, so that no
+ * more than 16 columns exist twice.  A sparse matrix and `weight` must outlive the data. */
+bool lloyd_data_init(LloydData *data, const Matrix *matrix, const float *weight, Pool *pool,
+                     LloydRelease *release, void *owner, Error *err);
+void lloyd_data_clear(LloydData *data); /* also after a failure */
+
+/* Some of the rows (rising), in the same coordinates. */
+bool lloyd_data_sample(const LloydData *data, const int64_t *rows, int64_t n, LloydData *ret_sample, Error *err);
+
+/* First centers (k x d): distinct rows at random, or by k-means++ (each next row with a chance
+ * proportional to its squared distance from those before).  *ret_distinct is how many are distinct
+ * places: fewer than k when the data has fewer. */
 bool lloyd_start_random(const LloydData *data, int32_t k, Random random, float *centers, Error *err);
 bool lloyd_start_plus_plus(const LloydData *data, int32_t k, Random random, float *centers,
                            int32_t *ret_distinct, Error *err);
@@ -52,6 +68,9 @@ typedef struct LloydResult {
 /* Moves `centers`.  `counts` gets the weight of each center's rows; NULL: not wanted. */
 bool lloyd_run(const LloydData *data, int32_t k, float *centers, double *counts,
                const LloydOptions *options, LloydResult *ret_result, Error *err);
+
+/* Mean squared distance of the rows to the nearest of `centers`. */
+bool lloyd_msd(const LloydData *data, int32_t k, const float *centers, double *ret_msd, Error *err);
 
 /* One step of mini-batch learning: `data` is the batch, counts[c] the weight that center c stands
  * for.  Each center moves towards the mean of its rows by their share. */

@@ -82,7 +82,7 @@ TEST(lloyd, iterations_equal_the_plain_ones)
     double plain[CENTERS * COLS], plain_msd = 0;
     float start[CENTERS * COLS];
     LloydData data;
-    CHECK_OK(lloyd_data_init(&data, &blobs.dense, NULL, NULL, &err), err);
+    CHECK_OK(lloyd_data_init(&data, &blobs.dense, NULL, NULL, NULL, NULL, &err), err);
     CHECK_OK(lloyd_start_random(&data, CENTERS, random_stream(1, 2), start, &err), err);
     lloyd_unshift(&data, CENTERS, start);
     for (int i = 0; i < CENTERS * COLS; i++) plain[i] = (double)start[i];
@@ -91,7 +91,7 @@ TEST(lloyd, iterations_equal_the_plain_ones)
     for (int sparse = 0; sparse < 2; sparse++) {
         float centers[CENTERS * COLS];
         LloydData each;
-        CHECK_OK(lloyd_data_init(&each, sparse ? &blobs.sparse : &blobs.dense, NULL, NULL, &err), err);
+        CHECK_OK(lloyd_data_init(&each, sparse ? &blobs.sparse : &blobs.dense, NULL, NULL, NULL, NULL, &err), err);
         memcpy(centers, start, sizeof centers);
         lloyd_shift(&each, CENTERS, centers);
         LloydOptions options = {.iterations_max = ITERATIONS, .tol = -1};
@@ -134,7 +134,7 @@ TEST(lloyd, the_cost_never_rises_and_threads_give_the_same_bits)
             AUTO(pool_free) Pool *pool = pool_new(p ? 4 : 1);
             LloydData data;
             int32_t distinct;
-            CHECK_OK(lloyd_data_init(&data, sparse ? &blobs.sparse : &blobs.dense, NULL, pool, &err), err);
+            CHECK_OK(lloyd_data_init(&data, sparse ? &blobs.sparse : &blobs.dense, NULL, pool, NULL, NULL, &err), err);
             CHECK_OK(lloyd_start_plus_plus(&data, CENTERS, random_stream(3, 4), centers[p], &distinct, &err), err);
             CHECK_INT(distinct, CENTERS);
             Costs costs = {INFINITY, sparse ? 1e-6 : 1e-12, 0};
@@ -157,7 +157,7 @@ TEST(lloyd, empty_centers_take_far_rows)
     float x[6] = {0, 1, 2, 100, 101, 500}, *column[1] = {x};
     Matrix matrix = {.layout = MATRIX_COLUMNS, .n_rows = 6, .n_cols = 1, .column = column};
     LloydData data;
-    CHECK_OK(lloyd_data_init(&data, &matrix, NULL, NULL, &err), err);
+    CHECK_OK(lloyd_data_init(&data, &matrix, NULL, NULL, NULL, NULL, &err), err);
     float centers[3] = {0, 1e6f, 2e6f};
     lloyd_shift(&data, 3, centers);
     LloydOptions options = {.iterations_max = 20};
@@ -176,7 +176,7 @@ TEST(lloyd, weights_count_like_repeated_rows)
     float x[4] = {0, 1, 10, 12}, w[4] = {3, 1, 1, 2}, *column[1] = {x};
     Matrix matrix = {.layout = MATRIX_COLUMNS, .n_rows = 4, .n_cols = 1, .column = column};
     LloydData data;
-    CHECK_OK(lloyd_data_init(&data, &matrix, w, NULL, &err), err);
+    CHECK_OK(lloyd_data_init(&data, &matrix, w, NULL, NULL, NULL, &err), err);
     float centers[2] = {0, 10};
     lloyd_shift(&data, 2, centers);
     LloydOptions options = {.iterations_max = 20};
@@ -195,7 +195,7 @@ TEST(lloyd, values_that_are_no_numbers_are_named)
     float a[3] = {0, 1, 2}, b[3] = {0, NAN, INFINITY}, *column[2] = {a, b};
     Matrix matrix = {.layout = MATRIX_COLUMNS, .n_rows = 3, .n_cols = 2, .column = column};
     LloydData data;
-    CHECK(!lloyd_data_init(&data, &matrix, NULL, NULL, &err));
+    CHECK(!lloyd_data_init(&data, &matrix, NULL, NULL, NULL, NULL, &err));
     CHECK_STR(str_of(err.text), STR("row 2, column 2: nan is no finite number"));
     CHECK_INT(data.bad_row, 1);
     lloyd_data_clear(&data);
@@ -204,7 +204,7 @@ TEST(lloyd, values_that_are_no_numbers_are_named)
     int32_t col[2] = {4, 0};
     float value[2] = {1, -INFINITY};
     Matrix sparse = {.layout = MATRIX_CSR, .n_rows = 2, .n_cols = 5, .row_start = row_start, .col = col, .value = value};
-    CHECK(!lloyd_data_init(&data, &sparse, NULL, NULL, &err));
+    CHECK(!lloyd_data_init(&data, &sparse, NULL, NULL, NULL, NULL, &err));
     CHECK_STR(str_of(err.text), STR("row 2, column 1: -inf is no finite number"));
     lloyd_data_clear(&data);
 }

@@ -71,21 +71,11 @@ static void find_base(const float *panel, const float *tile, int32_t k, int32_t 
                 for (int r = 0; r < LANES; r++) {
                     float s = score[c][r], best = ret->best[r0 + r];
                     if (s > best) ret->index[r0 + r] = first + c;
-                    ret->second[r0 + r] = fmaxf(ret->second[r0 + r], fminf(s, best));
-                    ret->best[r0 + r] = fmaxf(best, s);
+                    float worse = MIN(s, best);
+                    ret->second[r0 + r] = MAX(ret->second[r0 + r], worse);
+                    ret->best[r0 + r] = MAX(best, s);
                 }
             }
-        }
-    }
-}
-
-static void fill_base(float *const *column, const float *shift, int32_t d, int64_t begin, float *panel, float *norms)
-{
-    for (int32_t j = 0; j < d; j++, panel += NEAREST_ROWS) {
-        const float *x = column[j] + begin;
-        for (int r = 0; r < NEAREST_ROWS; r++) {
-            panel[r] = x[r] - shift[j];
-            norms[r] += panel[r] * panel[r];
         }
     }
 }
@@ -95,8 +85,9 @@ static void bounds_base(const Nearest *nearest, const float *norms, float relati
 {
     for (int r = 0; r < NEAREST_ROWS; r++) {
         float slack = relative * (norms[r] + norm_max);
-        upper[r] = sqrtf(fmaxf(norms[r] - 2 * nearest->best[r], 0) + slack);
-        lower[r] = sqrtf(fmaxf(norms[r] - 2 * nearest->second[r] - slack, 0));
+        float near = norms[r] - 2 * nearest->best[r], next = norms[r] - 2 * nearest->second[r] - slack;
+        upper[r] = sqrtf(MAX(near, 0) + slack);
+        lower[r] = sqrtf(MAX(next, 0));
     }
 }
 
@@ -146,24 +137,6 @@ TARGET_AVX512 static void find_avx512(const float *panel, const float *tile, int
     }
 }
 
-TARGET_AVX512 static void fill_avx512(float *const *column, const float *shift, int32_t d, int64_t begin,
-                                      float *panel, float *norms)
-{
-    __m512 norm[4] UNINITIALIZED;
-    UNROLL for (int v = 0; v < 4; v++) norm[v] = _mm512_setzero_ps();
-    for (int32_t j = 0; j < d; j++, panel += NEAREST_ROWS) {
-        const float *from = column[j] + begin;
-        __m512 less = _mm512_set1_ps(shift[j]);
-        UNROLL for (int v = 0; v < 4; v++)
-        {
-            __m512 x = _mm512_sub_ps(_mm512_loadu_ps(from + 16 * v), less);
-            _mm512_store_ps(panel + 16 * v, x);
-            norm[v] = _mm512_fmadd_ps(x, x, norm[v]);
-        }
-    }
-    UNROLL for (int v = 0; v < 4; v++) _mm512_storeu_ps(norms + 16 * v, norm[v]);
-}
-
 TARGET_AVX512 static void bounds_avx512(const Nearest *nearest, const float *norms, float relative,
                                         float norm_max, float *upper, float *lower)
 {
@@ -176,19 +149,6 @@ TARGET_AVX512 static void bounds_avx512(const Nearest *nearest, const float *nor
         _mm512_storeu_ps(upper + r, _mm512_sqrt_ps(_mm512_add_ps(_mm512_max_ps(near, zero), slack)));
         _mm512_storeu_ps(lower + r, _mm512_sqrt_ps(_mm512_max_ps(_mm512_sub_ps(next, slack), zero)));
     }
-}
-
-TARGET_AVX512 static float dot_avx512(const float *a, const float *b, int32_t d)
-{
-    __m512 sum0 = _mm512_setzero_ps(), sum1 = sum0;
-    int32_t j = 0;
-    for (; j + 32 <= d; j += 32) {
-        sum0 = _mm512_fmadd_ps(_mm512_loadu_ps(a + j), _mm512_loadu_ps(b + j), sum0);
-        sum1 = _mm512_fmadd_ps(_mm512_loadu_ps(a + j + 16), _mm512_loadu_ps(b + j + 16), sum1);
-    }
-    float sum = _mm512_reduce_add_ps(_mm512_add_ps(sum0, sum1));
-    for (; j < d; j++) sum += a[j] * b[j];
-    return sum;
 }
 
 /* ---- AVX2: 16 rows x 6 centers, four times ---- */
@@ -232,24 +192,6 @@ TARGET_AVX2 static void find_avx2(const float *panel, const float *packed, int32
     }
 }
 
-TARGET_AVX2 static void fill_avx2(float *const *column, const float *shift, int32_t d, int64_t begin,
-                                  float *panel, float *norms)
-{
-    __m256 norm[8] UNINITIALIZED;
-    UNROLL for (int v = 0; v < 8; v++) norm[v] = _mm256_setzero_ps();
-    for (int32_t j = 0; j < d; j++, panel += NEAREST_ROWS) {
-        const float *from = column[j] + begin;
-        __m256 less = _mm256_set1_ps(shift[j]);
-        UNROLL for (int v = 0; v < 8; v++)
-        {
-            __m256 x = _mm256_sub_ps(_mm256_loadu_ps(from + 8 * v), less);
-            _mm256_store_ps(panel + 8 * v, x);
-            norm[v] = _mm256_fmadd_ps(x, x, norm[v]);
-        }
-    }
-    UNROLL for (int v = 0; v < 8; v++) _mm256_storeu_ps(norms + 8 * v, norm[v]);
-}
-
 TARGET_AVX2 static void bounds_avx2(const Nearest *nearest, const float *norms, float relative,
                                     float norm_max, float *upper, float *lower)
 {
@@ -266,29 +208,254 @@ TARGET_AVX2 static void bounds_avx2(const Nearest *nearest, const float *norms, 
 
 #endif
 
-static float dot_base(const float *a, const float *b, int32_t d)
+/* ---- rows in lines ----
+ * One text for all processors: vectors of the compiler, which each wrapper below turns into the
+ * instructions of its level.  Without fused multiply-add, so the bits are the same everywhere. */
+
+typedef float Floats __attribute__((vector_size(64), aligned(4), may_alias));
+typedef float HalfFloats __attribute__((vector_size(32)));
+typedef float QuarterFloats __attribute__((vector_size(16)));
+typedef double Doubles __attribute__((vector_size(64), aligned(8), may_alias));
+
+#define EVERY_LEVEL static inline __attribute__((always_inline))
+
+EVERY_LEVEL Floats load(const float *p)
 {
-    enum { LANES = 8 };
-    float sum[LANES] = {0}, total = 0;
-    int32_t j = 0;
-    for (; j + LANES <= d; j += LANES)
-        for (int l = 0; l < LANES; l++) sum[l] += a[j + l] * b[j + l];
-    for (int l = 0; l < LANES; l++) total += sum[l];
-    for (; j < d; j++) total += a[j] * b[j];
-    return total;
+    return *(const Floats *)(const void *)p;
 }
 
-void nearest_fill(float *const *column, const float *shift, int32_t d, int64_t begin, float *panel,
+EVERY_LEVEL float add_lanes(Floats v)
+{
+    HalfFloats half = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) +
+                      __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+    QuarterFloats quarter = __builtin_shufflevector(half, half, 0, 1, 2, 3) +
+                            __builtin_shufflevector(half, half, 4, 5, 6, 7);
+    return (quarter[0] + quarter[2]) + (quarter[1] + quarter[3]);
+}
+
+/* The last line of a row, which is shorter than 16, with zeros behind. */
+EVERY_LEVEL Floats load_short(const float *p, int32_t width)
+{
+    float line[NEAREST_LINE] = {0};
+    for (int32_t j = 0; j < width; j++) line[j] = p[j];
+    return load(line);
+}
+
+EVERY_LEVEL void own_all(const NearestLines *lines, int64_t begin, const int32_t *rows, int32_t n,
+                         const float *centers, const int32_t *assigned, float *squares)
+{
+    int32_t d = lines->d, groups = nearest_groups(d), full = d / NEAREST_LINE, rest = d % NEAREST_LINE;
+    int64_t stride = (int64_t)groups * NEAREST_LINE;
+    for (int32_t i = 0; i < n; i++) {
+        int32_t r = rows ? rows[i] : i;
+        int64_t row = begin + r;
+        const float *center = centers + assigned[r] * stride;
+        Floats sum = {0};
+        for (int32_t g = 0; g < full; g++) {
+            Floats v = load(lines->group[g] + row * NEAREST_LINE) - load(center + g * NEAREST_LINE);
+            sum += v * v;
+        }
+        if (rest) {
+            Floats v = load_short(lines->group[full] + row * rest, rest) - load(center + full * NEAREST_LINE);
+            sum += v * v;
+        }
+        squares[i] = add_lanes(sum);
+    }
+}
+
+EVERY_LEVEL void squares_all(const float *row, const float *centers, int32_t d, const int32_t *list, int32_t n, float *squares)
+{
+    int32_t groups = nearest_groups(d);
+    int64_t stride = (int64_t)groups * NEAREST_LINE;
+    int32_t i = 0;
+    for (; i + 2 <= n; i += 2) {
+        const float *a = centers + (list ? list[i] : i) * stride, *b = centers + (list ? list[i + 1] : i + 1) * stride;
+        Floats sum_a = {0}, sum_b = {0};
+        for (int32_t g = 0; g < groups; g++) {
+            Floats x = load(row + g * NEAREST_LINE), v = x - load(a + g * NEAREST_LINE), w = x - load(b + g * NEAREST_LINE);
+            sum_a += v * v;
+            sum_b += w * w;
+        }
+        squares[i] = add_lanes(sum_a);
+        squares[i + 1] = add_lanes(sum_b);
+    }
+    if (i == n) return;
+    const float *a = centers + (list ? list[i] : i) * stride;
+    Floats sum = {0};
+    for (int32_t g = 0; g < groups; g++) {
+        Floats v = load(row + g * NEAREST_LINE) - load(a + g * NEAREST_LINE);
+        sum += v * v;
+    }
+    squares[i] = add_lanes(sum);
+}
+
+EVERY_LEVEL void sum_line(const float *from, int32_t width, double w, double *to)
+{
+    Doubles *sums = (Doubles *)(void *)to;
+    if (width == NEAREST_LINE) {
+        Floats x = load(from);
+        sums[0] += __builtin_convertvector(__builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7), Doubles) * w;
+        sums[1] += __builtin_convertvector(__builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15), Doubles) * w;
+        return;
+    }
+    for (int32_t j = 0; j < width; j++) to[j] += (double)from[j] * w;
+}
+
+EVERY_LEVEL void sum_all(const NearestLines *lines, int32_t group, int64_t begin, const int32_t *list,
+                         const int32_t *assigned, const float *weight, int32_t n, double sign, double *sums)
+{
+    int32_t width = nearest_width(lines->d, group);
+    const float *from = lines->group[group];
+    for (int32_t i = 0; i < n; i++) {
+        int64_t row = begin + (list ? list[i] : i);
+        double w = weight ? sign * (double)weight[row] : sign;
+        sum_line(from + row * width, width, w, sums + (int64_t)assigned[i] * NEAREST_LINE);
+    }
+}
+
+EVERY_LEVEL void norms_all(const float *panel, int32_t d, float *norms)
+{
+    Floats norm[4] = {{0}};
+    for (int32_t j = 0; j < d; j++, panel += NEAREST_ROWS)
+        UNROLL for (int v = 0; v < 4; v++) norm[v] += load(panel + 16 * v) * load(panel + 16 * v);
+    for (int v = 0; v < 4; v++) memcpy(norms + 16 * v, &norm[v], sizeof norm[v]);
+}
+
+static void fill_base(const NearestLines *lines, int64_t begin, const int32_t *rows, float *panel)
+{
+    for (int32_t g = 0; g < nearest_groups(lines->d); g++) {
+        int32_t width = nearest_width(lines->d, g);
+        float *to = panel + (int64_t)g * NEAREST_LINE * NEAREST_ROWS;
+        for (int r = 0; r < NEAREST_ROWS; r++) {
+            const float *from = lines->group[g] + (begin + rows[r]) * width;
+            for (int32_t j = 0; j < width; j++) to[j * NEAREST_ROWS + r] = from[j];
+        }
+    }
+}
+
+#define LINE_FUNCTIONS(level, TARGET)                                                              \
+    TARGET static void own_##level(const NearestLines *lines, int64_t begin, const int32_t *rows,  \
+                                   int32_t n, const float *centers, const int32_t *assigned,       \
+                                   float *squares)                                                 \
+    {                                                                                              \
+        own_all(lines, begin, rows, n, centers, assigned, squares);                                \
+    }                                                                                              \
+    TARGET static void squares_##level(const float *row, const float *centers, int32_t d,          \
+                                       const int32_t *list, int32_t n, float *squares)             \
+    {                                                                                              \
+        squares_all(row, centers, d, list, n, squares);                                            \
+    }                                                                                              \
+    TARGET static void sum_##level(const NearestLines *lines, int32_t group, int64_t begin,        \
+                                   const int32_t *list, const int32_t *assigned,                   \
+                                   const float *weight, int32_t n, double sign, double *sums)      \
+    {                                                                                              \
+        sum_all(lines, group, begin, list, assigned, weight, n, sign, sums);                       \
+    }                                                                                              \
+    TARGET static void norms_##level(const float *panel, int32_t d, float *norms)                  \
+    {                                                                                              \
+        norms_all(panel, d, norms);                                                                \
+    }
+
+LINE_FUNCTIONS(base, )
+
+#if CLARY_X86
+
+LINE_FUNCTIONS(avx2, TARGET_AVX2)
+LINE_FUNCTIONS(avx512, TARGET_AVX512)
+
+/* 16 lines of 16 floats turned: line i of the result has float i of each. */
+TARGET_AVX512 static inline void turn(__m512 x[16])
+{
+    __m512 t[16] UNINITIALIZED;
+    UNROLL for (int i = 0; i < 16; i += 4)
+    {
+        __m512 a = _mm512_unpacklo_ps(x[i], x[i + 1]), b = _mm512_unpackhi_ps(x[i], x[i + 1]);
+        __m512 c = _mm512_unpacklo_ps(x[i + 2], x[i + 3]), e = _mm512_unpackhi_ps(x[i + 2], x[i + 3]);
+        t[i] = _mm512_shuffle_ps(a, c, 0x44);
+        t[i + 1] = _mm512_shuffle_ps(a, c, 0xee);
+        t[i + 2] = _mm512_shuffle_ps(b, e, 0x44);
+        t[i + 3] = _mm512_shuffle_ps(b, e, 0xee);
+    }
+    UNROLL for (int i = 0; i < 4; i++)
+    {
+        __m512 a = _mm512_shuffle_f32x4(t[i], t[i + 4], 0x88), b = _mm512_shuffle_f32x4(t[i], t[i + 4], 0xdd);
+        __m512 c = _mm512_shuffle_f32x4(t[i + 8], t[i + 12], 0x88), e = _mm512_shuffle_f32x4(t[i + 8], t[i + 12], 0xdd);
+        x[i] = _mm512_shuffle_f32x4(a, c, 0x88);
+        x[i + 8] = _mm512_shuffle_f32x4(a, c, 0xdd);
+        x[i + 4] = _mm512_shuffle_f32x4(b, e, 0x88);
+        x[i + 12] = _mm512_shuffle_f32x4(b, e, 0xdd);
+    }
+}
+
+TARGET_AVX512 static void fill_avx512(const NearestLines *lines, int64_t begin, const int32_t *rows, float *panel)
+{
+    for (int32_t g = 0; g < nearest_groups(lines->d); g++) {
+        int32_t width = nearest_width(lines->d, g);
+        const float *from = lines->group[g] + begin * width;
+        float *to = panel + (int64_t)g * NEAREST_LINE * NEAREST_ROWS;
+        for (int r = 0; r < NEAREST_ROWS; r += 16, rows += 16) {
+            __m512 x[16] UNINITIALIZED;
+            UNROLL for (int i = 0; i < 16; i++) x[i] = _mm512_loadu_ps(from + (int64_t)rows[i] * width);
+            turn(x);
+            if (width == NEAREST_LINE) {
+                UNROLL for (int j = 0; j < 16; j++) _mm512_store_ps(to + j * NEAREST_ROWS + r, x[j]);
+            } else {
+                UNROLL for (int j = 0; j < 15; j++)
+                    if (j < width) _mm512_store_ps(to + j * NEAREST_ROWS + r, x[j]);
+            }
+        }
+        rows -= NEAREST_ROWS;
+    }
+}
+
+#endif
+
+void nearest_row(const NearestLines *lines, int64_t row, float *out)
+{
+    for (int32_t g = 0; g < nearest_groups(lines->d); g++, out += NEAREST_LINE) {
+        int32_t width = nearest_width(lines->d, g);
+        for (int32_t j = 0; j < NEAREST_LINE; j++) out[j] = j < width ? lines->group[g][row * width + j] : 0;
+    }
+}
+
+#if CLARY_X86
+#define AT_LEVEL(name, ...)                                                                        \
+    switch (cpu_level()) {                                                                         \
+    case CPU_AVX512: name##_avx512(__VA_ARGS__); break;                                            \
+    case CPU_AVX2: name##_avx2(__VA_ARGS__); break;                                                \
+    default: name##_base(__VA_ARGS__); break;                                                      \
+    }
+#else
+#define AT_LEVEL(name, ...) name##_base(__VA_ARGS__);
+#endif
+
+void nearest_fill(const NearestLines *lines, int64_t begin, const int32_t *rows, float *panel,
                   float norms[static NEAREST_ROWS])
 {
-    for (int r = 0; r < NEAREST_ROWS; r++) norms[r] = 0;
-    switch (cpu_level()) {
 #if CLARY_X86
-    case CPU_AVX512: fill_avx512(column, shift, d, begin, panel, norms); return;
-    case CPU_AVX2: fill_avx2(column, shift, d, begin, panel, norms); return;
+    if (cpu_level() == CPU_AVX512)
+        fill_avx512(lines, begin, rows, panel);
+    else
 #endif
-    default: fill_base(column, shift, d, begin, panel, norms); return;
-    }
+        fill_base(lines, begin, rows, panel);
+    AT_LEVEL(norms, panel, lines->d, norms)
+}
+
+void nearest_own(const NearestLines *lines, int64_t begin, const int32_t *rows, int32_t n,
+                 const float *centers, const int32_t *assigned, float *squares)
+{
+    AT_LEVEL(own, lines, begin, rows, n, centers, assigned, squares)
+}
+
+void nearest_squares(const float *row, const float *centers, int32_t d, const int32_t *list, int32_t n, float *squares)
+{
+    AT_LEVEL(squares, row, centers, d, list, n, squares)
+}
+
+void nearest_sum(const NearestLines *lines, int32_t group, int64_t begin, const int32_t *list,
+                 const int32_t *assigned, const float *weight, int32_t n, double sign, double *sums)
+{
+    AT_LEVEL(sum, lines, group, begin, list, assigned, weight, n, sign, sums)
 }
 
 void nearest_bounds(const Nearest *nearest, const float *norms, float relative, float norm_max,
@@ -301,15 +468,6 @@ void nearest_bounds(const Nearest *nearest, const float *norms, float relative, 
 #endif
     default: bounds_base(nearest, norms, relative, norm_max, upper, lower); return;
     }
-}
-
-/* Used for bounds only, so that the order of its additions may differ between levels. */
-float nearest_dot(const float *a, const float *b, int32_t d)
-{
-#if CLARY_X86
-    if (cpu_level() == CPU_AVX512) return dot_avx512(a, b, d);
-#endif
-    return dot_base(a, b, d);
 }
 
 void nearest_find(const float *panel, const float *packed, int32_t k, int32_t d, Nearest *ret)

@@ -32,17 +32,49 @@ void nearest_pack(const float *centers, int64_t stride, int32_t k, int32_t d, fl
  * unused rows does no harm. */
 void nearest_find(const float *panel, const float *packed, int32_t k, int32_t d, Nearest *ret);
 
-/* Copies rows [begin, begin + NEAREST_ROWS) of columns into a panel, less `shift` of each feature, and
- * the sum of squares of each row into `norms`. */
-void nearest_fill(float *const *column, const float *shift, int32_t d, int64_t begin, float *panel,
+/* Rows kept in lines: group g holds columns 16 g to 16 g + 15 (the last group fewer), row after row.
+ * Each group is data_alloc'ed: a full line may be read at the place of its last row. */
+enum { NEAREST_LINE = 16 };
+
+typedef struct NearestLines {
+    float **group;
+    int32_t d;
+} NearestLines;
+
+static inline int32_t nearest_groups(int32_t d)
+{
+    return (d + NEAREST_LINE - 1) / NEAREST_LINE;
+}
+
+static inline int32_t nearest_width(int32_t d, int32_t group)
+{
+    return MIN(d - group * NEAREST_LINE, (int32_t)NEAREST_LINE);
+}
+
+/* The 64 rows begin + rows[i] into a panel, and their sums of squares into `norms`. */
+void nearest_fill(const NearestLines *lines, int64_t begin, const int32_t *rows, float *panel,
                   float norms[static NEAREST_ROWS]);
+
+/* Squared distances of rows begin + rows[i], i < n, from the centers
+ * assigned[rows[i]] (`rows` NULL: rows begin + i and assigned[i]);
+ * `centers` has nearest_groups(d) * 16 floats a center, zeros at the end. */
+void nearest_own(const NearestLines *lines, int64_t begin, const int32_t *rows, int32_t n,
+                 const float *centers, const int32_t *assigned, float *squares);
+
+/* Squared distances of one row from the listed centers (`list` NULL: the first n); both padded to
+ * nearest_groups(d) * 16 floats with zeros.  `row` is copied from lines by nearest_row. */
+void nearest_row(const NearestLines *lines, int64_t row, float *out);
+void nearest_squares(const float *row, const float *centers, int32_t d, const int32_t *list, int32_t n, float *squares);
+
+/* Adds rows begin + i, i < n, (or subtracts: sign -1) to sums[assigned[i]], 16 doubles a center, of
+ * one group.  `list` NULL: all n; else the rows listed, with `assigned` by place in the list. */
+void nearest_sum(const NearestLines *lines, int32_t group, int64_t begin, const int32_t *list,
+                 const int32_t *assigned, const float *weight, int32_t n, double sign, double *sums);
 
 /* Bounds on the distances to the nearest and the second-nearest center from what nearest_find
  * found.  `relative` times (norm + norm_max) is how far a squared distance may be off. */
 void nearest_bounds(const Nearest *nearest, const float *norms, float relative, float norm_max,
                     float *upper, float *lower);
-
-float nearest_dot(const float *a, const float *b, int32_t d);
 
 /* The same for one sparse row against centers packed by nearest_pack_sparse: entries (col, value),
  * all other features are 0. */
