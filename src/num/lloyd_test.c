@@ -124,7 +124,7 @@ static bool check_cost(void *host, int64_t iteration, double msd)
 TEST(lloyd, the_cost_never_rises_and_threads_give_the_same_bits)
 {
     Error err = {0};
-    enum { N = 150000 }; /* more than two blocks of sums */
+    enum { N = 70000 }; /* more than one block of sums */
     Blobs blobs = blobs_make(N);
     blobs.dense.column = blobs.column;
     for (int sparse = 0; sparse < 2; sparse++) {
@@ -138,7 +138,7 @@ TEST(lloyd, the_cost_never_rises_and_threads_give_the_same_bits)
             CHECK_OK(lloyd_start_plus_plus(&data, CENTERS, random_stream(3, 4), centers[p], &distinct, &err), err);
             CHECK_INT(distinct, CENTERS);
             Costs costs = {INFINITY, sparse ? 1e-6 : 1e-12, 0};
-            LloydOptions options = {.iterations_max = 40, .tol = 0, .step = check_cost, .host = &costs};
+            LloydOptions options = {.iterations_max = 25, .tol = 0, .step = check_cost, .host = &costs};
             LloydResult result;
             CHECK_OK(lloyd_run(&data, CENTERS, centers[p], NULL, &options, &result, &err), err);
             CHECK_INT(costs.n, result.iterations);
