@@ -1,7 +1,7 @@
 /* Over- and underfitting from two curves.
  *
- * A gap is wide when it passes 0.05 on metrics within [0, 1] that are maximised, or 15 % of the
- * validation value on losses.  Validation counts as getting worse when it has lost, since its best
+ * A gap is wide when it passes 0.05 on metrics within [0, 1] that are maximised; on losses, when it
+ * passes 15 % of the validation value and a tenth of what training has gained since its first round.  Validation counts as getting worse when it has lost, since its best
  * round, more than a twentieth of all it had gained; as still improving when the last tenth of the
  * rounds brought more than a hundredth of all it gained. */
 
@@ -40,7 +40,9 @@ static Shape shape_of(const DiagnosisInput *input, int64_t last, int64_t best)
         .gained = better_by(input, v[best], v[0]),
         .lost = better_by(input, v[best], v[last]),
         .late = late_from >= 0 ? better_by(input, v[last], v[late_from]) : 0,
-        .wide = input->maximize ? 0.05 : 0.15 * fabs(v[last]),
+        .wide = input->maximize
+                    ? 0.05
+                    : fmax(0.15 * fabs(v[last]), 0.1 * better_by(input, input->train[last], input->train[0])),
     };
 }
 
