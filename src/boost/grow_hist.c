@@ -897,7 +897,7 @@ bool hist_builder_new(const BoostParams *params, BoostData *train, BoostData *va
         return error_in(err, "validation data");
 
     for (int k = 0; k < 2; k++) {
-        b->rows[k] = data_array(uint32_t, n_rows + 16, "the rows", err);
+        b->rows[k] = data_array(uint32_t, n_rows + HIST_ROWS_AHEAD, "the rows", err);
         b->q[k] = data_array(HistSum, n_rows + 16, "the rounded gradients", err);
         if (!b->rows[k] || !b->q[k]) return false;
     }

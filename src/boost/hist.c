@@ -1,8 +1,7 @@
 /* Histogram loops: see hist.h.
  *
  * The update is a load, an add and a store of 64 bits per row and column; the store decides, since
- * processors do one a cycle.  Passes of sixteen columns keep the histograms that they write in L1; a
- * tile of rows stays in L2 for its passes.  Sums of 32 bits would fit L1 at once, but were hardly faster
+ * processors do one a cycle.  Sums of 32 bits would need half the cache, but were hardly faster
  * (measured) and overflow after a few hundred rows.
  *
  * The loop is the same plain C on every processor. */
@@ -163,10 +162,16 @@ void hist_quantize(const float *gh, int64_t stride, size_t begin, size_t end, Hi
 
 /* ---- histograms ---- */
 
+/* Rows in order stream by: passes of sixteen columns, whose histograms of 256 bins fill 32 KiB, over
+ * a tile of rows that stays in L2.  Scattered rows are costly to fetch: passes of up to 32 columns,
+ * and each row is asked for twice, early into L2 and shortly before its turn into L1 (asking once into
+ * L1 keeps too few lines under way: 0.75 instead of 0.41 ns an update at one row in eight). */
 enum {
-    PASS_COLUMNS = 16, /* whose histograms of 256 bins fill 32 KiB */
-    TILE_ROWS = 1024,  /* stay in L2 while the passes go over them */
-    AHEAD_ROWS = 16,   /* of scattered rows; data_alloc lets us read as far beyond the end */
+    PASS_IN_ORDER = 16,
+    PASS_SCATTERED = 32,
+    TILE_ROWS = 1024,
+    AHEAD_L1 = 12, /* rows */
+    AHEAD_L2 = HIST_ROWS_AHEAD,
     AHEAD_BYTES = 1024,
 };
 
@@ -203,85 +208,95 @@ add_row(const uint8_t *p, HistSum q, HistSum *hist, int32_t n_columns, int shift
 {
     uint64_t word;
     uint32_t half;
-    if (n_columns >= 8) {
-        memcpy(&word, p, sizeof word);
-        add_eight(hist, word, q, shift);
+    int32_t k = 0;
+    for (; k + 8 <= n_columns; k += 8) {
+        memcpy(&word, p + k, sizeof word);
+        add_eight(hist + ((size_t)k << shift), word, q, shift);
     }
-    if (n_columns == 16) {
-        memcpy(&word, p + 8, sizeof word);
-        add_eight(hist + ((size_t)8 << shift), word, q, shift);
-    }
-    if (n_columns & 4) {
-        memcpy(&half, p + (n_columns & 8), sizeof half);
-        add_four(hist + ((size_t)(n_columns & 8) << shift), half, q, shift);
+    if (k < n_columns) {
+        memcpy(&half, p + k, sizeof half);
+        add_four(hist + ((size_t)k << shift), half, q, shift);
     }
 }
 
 static inline __attribute__((always_inline)) void
-add_pass(const uint8_t *bins, size_t stride, const uint32_t *rows, size_t n, const HistSum *q,
-         HistSum *hist, int32_t n_columns, int shift)
+add_in_order(const uint8_t *bins, size_t stride, size_t n, const HistSum *q, HistSum *hist,
+             int32_t n_columns, int shift)
 {
-    if (rows) {
-        for (size_t i = 0; i < n; i++) {
-            __builtin_prefetch(bins + (size_t)rows[i + AHEAD_ROWS] * stride);
-            add_row(bins + (size_t)rows[i] * stride, q[i], hist, n_columns, shift);
-        }
-    } else {
-        for (size_t i = 0; i < n; i++, bins += stride) {
-            __builtin_prefetch(bins + AHEAD_BYTES);
-            add_row(bins, q[i], hist, n_columns, shift);
-        }
+    for (size_t i = 0; i < n; i++, bins += stride) {
+        __builtin_prefetch(bins + AHEAD_BYTES);
+        add_row(bins, q[i], hist, n_columns, shift);
     }
 }
 
-typedef void PassFunction(const uint8_t *bins, size_t stride, const uint32_t *rows, size_t n,
-                          const HistSum *q, HistSum *hist);
+static inline __attribute__((always_inline)) void
+add_scattered(const uint8_t *bins, size_t stride, const uint32_t *rows, size_t n, const HistSum *q,
+              HistSum *hist, int32_t n_columns, int shift)
+{
+    for (size_t i = 0; i < n; i++) {
+        __builtin_prefetch(bins + (size_t)rows[i + AHEAD_L2] * stride, 0, 2);
+        __builtin_prefetch(bins + (size_t)rows[i + AHEAD_L1] * stride, 0, 3);
+        add_row(bins + (size_t)rows[i] * stride, q[i], hist, n_columns, shift);
+    }
+}
 
-#define PASS(columns, shift)                                                                       \
-    static void pass_##columns##_##shift(const uint8_t *bins, size_t stride, const uint32_t *rows, \
-                                         size_t n, const HistSum *q, HistSum *hist)                \
+/* A pass over `columns` columns of 2^shift bins each, `columns` and `shift` known to the compiler. */
+#define SCATTERED(columns, shift)                                                                  \
+    case columns: add_scattered(bins, stride, rows, n, q, hist, columns, shift); break;
+#define IN_ORDER(columns, shift)                                                                   \
+    case columns: add_in_order(bins, stride, n, q, hist, columns, shift); break;
+#define PASS(shift)                                                                                \
+    static void pass_##shift(const uint8_t *bins, size_t stride, const uint32_t *rows, size_t n,   \
+                             const HistSum *q, HistSum *hist, int32_t n_columns)                   \
     {                                                                                              \
-        add_pass(bins, stride, rows, n, q, hist, columns, shift);                                  \
+        if (rows) {                                                                                \
+            switch (n_columns) {                                                                   \
+                SCATTERED(4, shift)                                                                \
+                SCATTERED(8, shift)                                                                \
+                SCATTERED(12, shift)                                                               \
+                SCATTERED(16, shift)                                                               \
+                SCATTERED(20, shift)                                                               \
+                SCATTERED(24, shift)                                                               \
+                SCATTERED(28, shift)                                                               \
+                SCATTERED(32, shift)                                                               \
+            }                                                                                      \
+            return;                                                                                \
+        }                                                                                          \
+        switch (n_columns) {                                                                       \
+            IN_ORDER(4, shift)                                                                     \
+            IN_ORDER(8, shift)                                                                     \
+            IN_ORDER(12, shift)                                                                    \
+            IN_ORDER(16, shift)                                                                    \
+        }                                                                                          \
     }
-PASS(4, 8)
-PASS(8, 8)
-PASS(12, 8)
-PASS(16, 8)
-PASS(4, 6)
-PASS(8, 6)
-PASS(12, 6)
-PASS(16, 6)
-PASS(4, 4)
-PASS(8, 4)
-PASS(12, 4)
-PASS(16, 4)
+PASS(8)
+PASS(6)
+PASS(4)
 #undef PASS
-
-static PassFunction *pass_function(int32_t n_columns, int shift)
-{
-    static PassFunction *const functions[3][4] = {
-        {pass_4_4, pass_8_4, pass_12_4, pass_16_4},
-        {pass_4_6, pass_8_6, pass_12_6, pass_16_6},
-        {pass_4_8, pass_8_8, pass_12_8, pass_16_8},
-    };
-    return functions[shift / 2 - 2][n_columns / 4 - 1];
-}
+#undef SCATTERED
+#undef IN_ORDER
 
 static void add_dense(const Bins *bins, const uint32_t *rows, size_t first, size_t n,
                       const HistSum *q, HistSum *hist)
 {
     size_t stride = bins->row_stride;
+    int32_t step = rows ? PASS_SCATTERED : PASS_IN_ORDER;
     for (size_t i = 0; i < n; i += TILE_ROWS) {
         size_t m = MIN((size_t)TILE_ROWS, n - i);
         const uint32_t *r = rows ? rows + i : NULL;
         const uint8_t *b = bins->rows + (rows ? 0 : (first + i) * stride);
         for (int32_t g = 0; g < bins->n_groups; g++) {
             const RowGroup *group = &bins->groups[g];
-            for (int32_t at = 0; at < group->n_columns; at += PASS_COLUMNS) {
-                PassFunction *pass =
-                    pass_function(MIN((int32_t)PASS_COLUMNS, group->n_columns - at), group->shift);
-                pass(b + group->first + at, stride, r, m, q + i,
-                     hist + group->slot + ((size_t)at << group->shift));
+            for (int32_t at = 0; at < group->n_columns; at += step) {
+                const uint8_t *p = b + group->first + at;
+                HistSum *h = hist + group->slot + ((size_t)at << group->shift);
+                int32_t n_columns = MIN(step, group->n_columns - at);
+                if (group->shift == 8)
+                    pass_8(p, stride, r, m, q + i, h, n_columns);
+                else if (group->shift == 6)
+                    pass_6(p, stride, r, m, q + i, h, n_columns);
+                else
+                    pass_4(p, stride, r, m, q + i, h, n_columns);
             }
         }
     }

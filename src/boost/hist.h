@@ -33,7 +33,9 @@ HistUnit hist_unit(GradSum magnitude, size_t n);
 void hist_quantize(const float *gh, int64_t stride, size_t begin, size_t end, HistUnit unit,
                    uint32_t seed, HistSum *q);
 
-/* Adds q[i] to the histogram of each column's bin, for rows[i] or (rows NULL) row first + i. */
+/* Adds q[i] to the histogram of each column's bin, for rows[i] or (rows NULL) row first + i.  Reads
+ * rows[] up to HIST_ROWS_AHEAD entries beyond n: valid row numbers, which it fetches ahead. */
+enum { HIST_ROWS_AHEAD = 32 };
 void hist_add(const Bins *bins, const uint32_t *rows, size_t first, size_t n, const HistSum *q,
               HistSum *hist);
 
