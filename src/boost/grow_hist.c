@@ -312,7 +312,8 @@ static void move_rows(void *arg, size_t chunk, size_t begin, size_t end)
         return;
     }
     int to = !node->buffer;
-    partition_move(bits, rows, b->q[node->buffer] + at, at, task->n, b->rows[to] + task->left_at,
+    partition_move(bits, rows, b->q[node->buffer] + at, at, task->n, task->n_left,
+                   b->rows[to] + task->left_at,
                    wants_sums(b, left, right) ? b->q[to] + task->left_at : NULL,
                    b->rows[to] + task->right_at,
                    wants_sums(b, right, left) ? b->q[to] + task->right_at : NULL);

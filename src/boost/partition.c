@@ -171,60 +171,72 @@ static void move_base(const uint64_t *bits, const uint32_t *rows, const HistSum 
 }
 
 #if CLARY_X86
+/* Whole vectors while there is room before `end`: what they write too much is written again.  Masked
+ * stores beside the neighbour's rows. */
 TARGET_AVX512 static inline __attribute__((always_inline)) void
-store_rows(uint32_t **to, __m512i row, unsigned keep)
+store_rows(uint32_t **to, const uint32_t *end, __m512i row, unsigned keep)
 {
     unsigned n = (unsigned)_mm_popcnt_u32(keep);
-    _mm512_mask_storeu_epi32(*to, (__mmask16)_bzhi_u32(0xffff, n),
-                             _mm512_maskz_compress_epi32((__mmask16)keep, row));
+    __m512i kept = _mm512_maskz_compress_epi32((__mmask16)keep, row);
+    if (LIKELY(*to + 16 <= end))
+        _mm512_storeu_si512(*to, kept);
+    else
+        _mm512_mask_storeu_epi32(*to, (__mmask16)_bzhi_u32(0xffff, n), kept);
     *to += n;
 }
 
 TARGET_AVX512 static inline __attribute__((always_inline)) void
-store_q(HistSum **to, __m512i q, unsigned keep)
+store_q(HistSum **to, const HistSum *end, __m512i q, unsigned keep)
 {
     unsigned n = (unsigned)_mm_popcnt_u32(keep);
-    _mm512_mask_storeu_epi64(*to, (__mmask8)_bzhi_u32(0xff, n),
-                             _mm512_maskz_compress_epi64((__mmask8)keep, q));
+    __m512i kept = _mm512_maskz_compress_epi64((__mmask8)keep, q);
+    if (LIKELY(*to + 8 <= end))
+        _mm512_storeu_si512(*to, kept);
+    else
+        _mm512_mask_storeu_epi64(*to, (__mmask8)_bzhi_u32(0xff, n), kept);
     *to += n;
 }
 
 TARGET_AVX512 static void move_avx512(const uint64_t *bits, const uint32_t *rows, const HistSum *q,
-                                      size_t first, size_t n, uint32_t *left_rows, HistSum *left_q,
-                                      uint32_t *right_rows, HistSum *right_q)
+                                      size_t first, size_t n, size_t n_left, uint32_t *left_rows,
+                                      HistSum *left_q, uint32_t *right_rows, HistSum *right_q)
 {
+    const uint32_t *left_end = left_rows + n_left, *right_end = right_rows + (n - n_left);
+    const HistSum *left_q_end = left_q + (left_q ? n_left : 0);
+    const HistSum *right_q_end = right_q + (right_q ? n - n_left : 0);
     const __m512i iota = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
     for (size_t i = 0; i < n; i += 16) {
         unsigned valid = n - i >= 16 ? 0xffff : (1u << (n - i)) - 1;
         unsigned left = (unsigned)(bits[i / 64] >> (i & 63)) & valid, right = valid & ~left;
         __m512i row = rows ? _mm512_maskz_loadu_epi32((__mmask16)valid, rows + i)
                            : _mm512_add_epi32(iota, _mm512_set1_epi32((int)(first + i)));
-        store_rows(&left_rows, row, left);
-        store_rows(&right_rows, row, right);
+        store_rows(&left_rows, left_end, row, left);
+        store_rows(&right_rows, right_end, row, right);
         if (!left_q && !right_q) continue;
         __m512i low = _mm512_maskz_loadu_epi64((__mmask8)valid, q + i);
         __m512i high = _mm512_maskz_loadu_epi64((__mmask8)(valid >> 8), q + i + 8);
         if (left_q) {
-            store_q(&left_q, low, left & 255);
-            store_q(&left_q, high, left >> 8);
+            store_q(&left_q, left_q_end, low, left & 255);
+            store_q(&left_q, left_q_end, high, left >> 8);
         }
         if (right_q) {
-            store_q(&right_q, low, right & 255);
-            store_q(&right_q, high, right >> 8);
+            store_q(&right_q, right_q_end, low, right & 255);
+            store_q(&right_q, right_q_end, high, right >> 8);
         }
     }
 }
 #endif
 
 void partition_move(const uint64_t *bits, const uint32_t *rows, const HistSum *q, size_t first,
-                    size_t n, uint32_t *left_rows, HistSum *left_q, uint32_t *right_rows,
-                    HistSum *right_q)
+                    size_t n, size_t n_left, uint32_t *left_rows, HistSum *left_q,
+                    uint32_t *right_rows, HistSum *right_q)
 {
 #if CLARY_X86
     if (cpu_level() >= CPU_AVX512) {
-        move_avx512(bits, rows, q, first, n, left_rows, left_q, right_rows, right_q);
+        move_avx512(bits, rows, q, first, n, n_left, left_rows, left_q, right_rows, right_q);
         return;
     }
 #endif
+    (void)n_left;
     move_base(bits, rows, q, first, n, left_rows, left_q, right_rows, right_q);
 }

@@ -27,9 +27,10 @@ void partition_label(const uint64_t *bits, const uint32_t *rows, size_t first, s
                      uint8_t right, uint8_t *label);
 
 /* Moves rows (NULL: first + i) and their sums in order: to left_rows and left_q where the bit is
- * set, else to the right.  Where left_q or right_q is NULL, that side's sums are not wanted. */
+ * set, else to the right.  Where left_q or right_q is NULL, that side's sums are not wanted.
+ * n_left is the number of bits set. */
 void partition_move(const uint64_t *bits, const uint32_t *rows, const HistSum *q, size_t first,
-                    size_t n, uint32_t *left_rows, HistSum *left_q, uint32_t *right_rows,
-                    HistSum *right_q);
+                    size_t n, size_t n_left, uint32_t *left_rows, HistSum *left_q,
+                    uint32_t *right_rows, HistSum *right_q);
 
 #endif
