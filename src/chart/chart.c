@@ -8,7 +8,7 @@
 
 #include <math.h>
 
-enum { WIDTH = 520, HEIGHT = 360, SQUARE_WIDTH = 420, LEFT = 64, RIGHT = 16, TOP = 34, BOTTOM = 52, TICKS_MAX = 12 };
+enum { WIDTH = 460, HEIGHT = 360, LEFT = 60, RIGHT = 16, TOP = 34, LEGEND = 18, BOTTOM = 52, TICKS_MAX = 12 };
 
 const char chart_css[] =
     ".chart{font:12px system-ui,sans-serif;--ink:#1f2328;--soft:#59636e;--line:#d1d9e0;--c0:#0a6ebd;--c1:#c4512d;"
@@ -91,9 +91,17 @@ static void settle(double *low, double *high, double margin)
     *high += span * margin;
 }
 
-static Scale scale_of(const Chart *chart, double width)
+static int count_named(const Chart *chart)
 {
-    Scale scale = {INFINITY, -INFINITY, INFINITY, -INFINITY, LEFT, width - RIGHT, TOP, HEIGHT - BOTTOM};
+    int n = 0;
+    for (int s = 0; s < chart->n_series; s++) n += chart->series[s].mark != CHART_GUIDE;
+    return n;
+}
+
+static Scale scale_of(const Chart *chart)
+{
+    double top = count_named(chart) > 1 ? TOP + LEGEND : TOP;
+    Scale scale = {INFINITY, -INFINITY, INFINITY, -INFINITY, LEFT, WIDTH - RIGHT, top, HEIGHT - BOTTOM};
     for (int s = 0; s < chart->n_series; s++) {
         const ChartSeries *series = &chart->series[s];
         for (int64_t i = 0; i < series->n; i++) {
@@ -219,17 +227,19 @@ static void draw_bars(const ChartSeries *series, const Scale *scale, int color, 
     strbuf_add(out, STR("</g>"));
 }
 
-static void draw_legend(const Chart *chart, const Scale *scale, StrBuf *out)
+/* The names in a row below the title, in their colours. */
+static void draw_legend(const Chart *chart, StrBuf *out)
 {
-    int n_named = 0, color = 0, row = 0;
-    for (int s = 0; s < chart->n_series; s++) n_named += chart->series[s].mark != CHART_GUIDE;
-    if (n_named < 2) return;
+    enum { LETTER = 7, GAP = 18 };
+    double x = LEFT;
+    int color = 0;
+    if (count_named(chart) < 2) return;
     for (int s = 0; s < chart->n_series; s++) {
         if (chart->series[s].mark == CHART_GUIDE) continue;
-        double y = scale->top + 14 + 17 * row++, x = scale->right - 8;
-        strbuf_addf(out, "<text x=\"%.0f\" y=\"%.0f\" text-anchor=\"end\" style=\"fill:var(--c%d)\">", x, y, color);
+        strbuf_addf(out, "<text x=\"%.0f\" y=\"%d\" style=\"fill:var(--c%d);font-weight:600\">", x, TOP + 3, color);
         html_add(out, chart->series[s].name);
         strbuf_add(out, STR("</text>"));
+        x += (double)chart->series[s].name.len * LETTER + GAP;
         color = (color + 1) % 6;
     }
 }
@@ -249,9 +259,8 @@ static void open_svg(Str title, double width, double height, bool alone, StrBuf 
 
 void chart_svg(const Chart *chart, bool alone, StrBuf *out)
 {
-    double width = chart->square ? SQUARE_WIDTH : WIDTH;
-    Scale scale = scale_of(chart, width);
-    open_svg(chart->title, width, HEIGHT, alone, out);
+    Scale scale = scale_of(chart);
+    open_svg(chart->title, WIDTH, HEIGHT, alone, out);
     draw_axes(chart, &scale, out);
     int color = 0;
     for (int s = 0; s < chart->n_series; s++) {
@@ -268,24 +277,24 @@ void chart_svg(const Chart *chart, bool alone, StrBuf *out)
         }
         color = (color + 1) % 6;
     }
-    draw_legend(chart, &scale, out);
+    draw_legend(chart, out);
     strbuf_add(out, STR("</svg>"));
 }
 
 void chart_ranking_svg(Str title, const Str *names, const double *values, int32_t n, StrBuf *out)
 {
-    enum { ROW = 22, NAME_WIDTH = 170 };
+    enum { ROW = 21, NAME_WIDTH = 150 };
     double largest = 0, total = 0;
     for (int32_t i = 0; i < n; i++) {
         largest = MAX(largest, values[i]);
         total += values[i];
     }
-    open_svg(title, WIDTH, TOP + n * ROW + 10, false, out);
+    open_svg(title, WIDTH, fmax(TOP + n * ROW + 10, HEIGHT), false, out);
     for (int32_t i = 0; i < n; i++) {
         double y = TOP + i * ROW, length = largest > 0 ? values[i] / largest * (WIDTH - NAME_WIDTH - 60) : 0;
         strbuf_addf(out, "<text x=\"%d\" y=\"%.0f\" text-anchor=\"end\">", NAME_WIDTH - 8, y + 14);
         Str name = names[i];
-        if (name.len > 24) name.len = 24;
+        if (name.len > 21) name.len = 21;
         html_add(out, name);
         strbuf_addf(out, "</text><rect x=\"%d\" y=\"%.0f\" width=\"%.1f\" height=\"%d\" style=\"fill:var(--c0)\"/>",
                     NAME_WIDTH, y + 3, length, ROW - 7);
@@ -297,9 +306,9 @@ void chart_ranking_svg(Str title, const Str *names, const double *values, int32_
 
 void chart_confusion_svg(Str title, const Str *names, const double *counts, int32_t n, StrBuf *out)
 {
-    enum { SIDE = 420, NAME_WIDTH = 110, HEAD = 62 };
-    double cell = (double)(SIDE - NAME_WIDTH) / n, row_max = 0;
-    open_svg(title, SIDE + 10, HEAD + cell * n + 34, false, out);
+    enum { NAME_WIDTH = 120, HEAD = 66, CELL_MAX = 110 };
+    double cell = fmin((double)(WIDTH - NAME_WIDTH - RIGHT) / n, CELL_MAX), row_max = 0;
+    open_svg(title, WIDTH, fmax(HEAD + cell * n + 34, HEIGHT), false, out);
     bool show_counts = cell >= 26;
     for (int32_t i = 0; i < n; i++) {
         row_max = 0;

@@ -31,7 +31,6 @@ typedef struct Chart {
     int n_series;
     bool fixed_x, fixed_y; /* use the ranges below instead of those of the data */
     double x_min, x_max, y_min, y_max;
-    bool square; /* the plot area is square, as ROC curves want it */
 } Chart;
 
 /* Adds one series; the arrays must live until the chart is drawn. */

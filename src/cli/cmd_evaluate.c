@@ -226,6 +226,13 @@ static void rank_features(Job *job, Report *report)
     report->n_importance = used;
 }
 
+static Str base_name(Str path)
+{
+    for (size_t i = path.len; i-- > 1;)
+        if (path.ptr[i - 1] == '/') return str_from(path, i);
+    return path;
+}
+
 static void fill_report(Job *job, const Diagnosis *diagnosis, Report *report)
 {
     const Artifact *artifact = &job->artifact;
@@ -235,8 +242,8 @@ static void fill_report(Job *job, const Diagnosis *diagnosis, Report *report)
                                   artifact->history[i].n};
     Str target = job->dataset->schema.target;
     *report = (Report){
-        .title = arena_format(&job->arena, "%.*s of %s on %s", STR_ARG(target.len ? target : STR("Predictions")),
-                              job->args->positional[0].ptr, job->args->positional[1].ptr),
+        .title = arena_format(&job->arena, "%.*s by %.*s on %.*s", STR_ARG(target.len ? target : STR("Predictions")),
+                              STR_ARG(base_name(job->args->positional[0])), STR_ARG(base_name(job->args->positional[1]))),
         .subtitle = arena_format(&job->arena, "%s, %lld rows, %d features", artifact->algorithm->name,
                                  (long long)job->dataset->n_rows, job->dataset->n_features),
         .classification = job->is_classification ? &job->classification : NULL,

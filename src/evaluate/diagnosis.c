@@ -2,7 +2,7 @@
  *
  * A gap is wide when it passes 0.05 on metrics within [0, 1] that are maximised; on losses, when it
  * passes 15 % of the validation value and a tenth of what training has gained since its first round.  Validation counts as getting worse when it has lost, since its best
- * round, more than a twentieth of all it had gained; as still improving when the last tenth of the
+ * round, more than a fiftieth of all it had gained; as still improving when the last tenth of the
  * rounds brought more than a hundredth of all it gained. */
 
 #include "evaluate/diagnosis.h"
@@ -49,7 +49,7 @@ static Shape shape_of(const DiagnosisInput *input, int64_t last, int64_t best)
 static void say_overfitting(const DiagnosisInput *input, const Shape *shape, Arena *arena, Diagnosis *out)
 {
     int64_t last = input->final_round;
-    bool past_best = shape->lost > 0.05 * shape->gained && out->best_round < last;
+    bool past_best = shape->lost > 0.02 * shape->gained && out->best_round < last;
     out->seen = arena_format(
         arena, "overfitting: %.*s is %.5g on the training data and %.5g on validation%s", STR_ARG(input->metric),
         input->train[last], input->validation[last],
@@ -90,7 +90,7 @@ bool diagnosis_make(const DiagnosisInput *input, Arena *arena, Diagnosis *ret_di
     double moved = better_by(input, input->train[last], input->train[0]);
     double scale = MAX(fabs(input->train[0]), 1e-12);
 
-    if (out.gap > shape.wide || (shape.gained > 0 && shape.lost > 0.05 * shape.gained && out.gap > 0.2 * shape.wide)) {
+    if (out.gap > shape.wide || (shape.gained > 0 && shape.lost > 0.02 * shape.gained && out.gap > 0.2 * shape.wide)) {
         out.verdict = FIT_OVER;
         say_overfitting(input, &shape, arena, &out);
     } else if (last >= 4 && moved < 0.02 * scale) {

@@ -21,7 +21,7 @@ static void draw_roc(const Report *report, bool alone, StrBuf *out)
     Curve roc = curve_thin(&c->roc, POINTS_MAX, &scratch);
     Chart chart = {.title = arena_format(&scratch, "ROC curve: area %.4f", c->roc_auc),
                    .x_label = STR("false positive rate"), .y_label = STR("true positive rate"),
-                   .fixed_x = true, .x_max = 1, .fixed_y = true, .y_max = 1, .square = true};
+                   .fixed_x = true, .x_max = 1, .fixed_y = true, .y_max = 1};
     chart_add(&chart, "chance", CHART_GUIDE, unit, unit, 2);
     chart_add(&chart, "model", CHART_LINE, roc.x, roc.y, roc.n);
     chart_svg(&chart, alone, out);
@@ -37,7 +37,7 @@ static void draw_pr(const Report *report, bool alone, StrBuf *out)
     const double level[] = {share, share};
     Chart chart = {.title = arena_format(&scratch, "Precision and recall: average precision %.4f", c->average_precision),
                    .x_label = STR("recall"), .y_label = STR("precision"),
-                   .fixed_x = true, .x_max = 1, .fixed_y = true, .y_max = 1, .square = true};
+                   .fixed_x = true, .x_max = 1, .fixed_y = true, .y_max = 1};
     chart_add(&chart, "chance", CHART_GUIDE, unit, level, 2);
     chart_add(&chart, "model", CHART_LINE, pr.x, pr.y, pr.n);
     chart_svg(&chart, alone, out);
@@ -58,7 +58,7 @@ static void draw_calibration(const Report *report, bool alone, StrBuf *out)
     Chart chart = {.title = arena_format(&scratch, "Calibration: expected error %.4f", c->ece),
                    .x_label = c->n_classes == 2 ? STR("predicted probability") : STR("highest predicted probability"),
                    .y_label = c->n_classes == 2 ? STR("share that is positive") : STR("share that is right"),
-                   .fixed_x = true, .x_max = 1, .fixed_y = true, .y_max = 1, .square = true};
+                   .fixed_x = true, .x_max = 1, .fixed_y = true, .y_max = 1};
     chart_add(&chart, "perfect", CHART_GUIDE, unit, unit, 2);
     chart_add(&chart, "model", CHART_LINE_POINTS, x, y, n);
     chart_svg(&chart, alone, out);
@@ -116,7 +116,7 @@ static void draw_predicted(const Report *report, bool alone, StrBuf *out)
     int64_t n = sample_rows(report, &scratch, &labels, &predictions);
     double line[] = {report->regression->label_min, report->regression->label_max};
     Chart chart = {.title = arena_format(&scratch, "Predicted and true: R2 %.4f", report->regression->r2),
-                   .x_label = STR("true value"), .y_label = STR("predicted value"), .square = true};
+                   .x_label = STR("true value"), .y_label = STR("predicted value")};
     chart_add(&chart, "perfect", CHART_GUIDE, line, line, 2);
     chart_add(&chart, "rows", CHART_POINTS, labels, predictions, n);
     chart_svg(&chart, alone, out);
@@ -135,7 +135,7 @@ static void draw_residuals(const Report *report, bool alone, StrBuf *out)
         high = fmax(high, predictions[i]);
     }
     const double x[] = {low, high}, zero[] = {0, 0};
-    Chart chart = {.title = STR("Residuals over predictions: a funnel or a bend is structure that was missed"),
+    Chart chart = {.title = STR("Residuals: a funnel or a bend is something missed"),
                    .x_label = STR("predicted value"), .y_label = STR("true - predicted")};
     chart_add(&chart, "zero", CHART_GUIDE, x, zero, 2);
     chart_add(&chart, "rows", CHART_POINTS, predictions, labels, n);
