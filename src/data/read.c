@@ -2,14 +2,8 @@
 
 #include "data/read.h"
 
-#include "data/readers.h"
-
-#if __has_include("data/read_csv.h")
 #include "data/read_csv.h"
-#define HAVE_CSV 1
-#else
-#define HAVE_CSV 0
-#endif
+#include "data/readers.h"
 
 /* ---- what is it? ---- */
 
@@ -106,23 +100,22 @@ static bool read_table(Source *source, const ReadOptions *options, DataFormat fo
                        Frame **ret_frame, ReadReport *report, Error *err)
 {
     switch (format) {
-#if HAVE_CSV
     case DATA_CSV:
         return frame_read_csv(source, options, pool, ret_frame, report, err);
-#endif
     case DATA_JSONL:
         return frame_read_jsonl(source, options, pool, ret_frame, report, err);
-    case DATA_PARQUET: return frame_read_parquet(source, options, pool, ret_frame, report, err);
+    case DATA_PARQUET:
+        return frame_read_parquet(source, options, pool, ret_frame, report, err);
     case DATA_LIBSVM:
     case DATA_RECORDIO:
         return error_set(
             err, ERROR_UNSUPPORTED,
             "'%s' is %s, rows of features and labels rather than a table with named columns",
             source_file_name(source, 0), format_name(format));
-    default:
-        return error_set(err, ERROR_UNSUPPORTED, "'%s': %s cannot be read yet",
-                         source_file_name(source, 0), format_name(format));
+    case DATA_AUTO:
+        break;
     }
+    return error_set(err, ERROR_INTERNAL, "no format was found");
 }
 
 static void fill_report(ReadReport *report, const Source *source, DataFormat format, int64_t n_rows)

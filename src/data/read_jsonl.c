@@ -14,6 +14,7 @@
 #include "data/problems.h"
 #include "format/json.h"
 #include "format/number.h"
+#include "format/timestamp.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -491,13 +492,29 @@ static bool take_bools(JsonTable *table, const JsonColumn *from, Column *to, Err
     return true;
 }
 
+/* Texts that are all times become a column of times. */
+static bool words_to_times(const JsonTable *table, JsonColumn *from, Column *to, Error *err)
+{
+    ARENA(scratch);
+    int64_t *times = arena_array(&scratch, int64_t, from->words.n);
+    for (int32_t c = 0; c < from->words.n; c++)
+        if (!timestamp_parse(from->words.words[c], &times[c])) return true;
+    to->time_us = data_array(int64_t, table->n_rows, "a column", err);
+    if (!to->time_us) return false;
+    to->type = COLUMN_TIME;
+    for (int64_t i = 0; i < table->n_rows; i++)
+        if (from->codes[i] >= 0) to->time_us[i] = times[from->codes[i]];
+    return true;
+}
+
 static bool mark_missing(Column *column, const JsonColumn *from, Error *err)
 {
     for (int64_t i = 0; i < column->n_rows; i++) {
-        bool missing = column->codes ? column->codes[i] < 0
-                       : column->f32 ? isnan(column->f32[i])
-                       : column->f64 ? isnan(column->f64[i])
-                                     : isnan(from->numbers[i]);
+        bool missing = column->codes     ? column->codes[i] < 0
+                       : column->time_us ? from->codes[i] < 0
+                       : column->f32     ? isnan(column->f32[i])
+                       : column->f64     ? isnan(column->f64[i])
+                                         : isnan(from->numbers[i]);
         if (!missing) continue;
         if (!column->valid) {
             size_t n_words = (size_t)(column->n_rows + 63) / 64;
@@ -515,27 +532,25 @@ static bool finish_column(JsonTable *table, JsonColumn *from, int32_t position, 
                           Column *to, Error *err)
 {
     const ReadOptions *options = table->options;
+    bool category = is_named(options->categories, options->n_categories, from->name, position);
+    bool only_words = from->codes && !from->numbers;
     fill_up(from, table->n_rows);
     *to = (Column){.name = arena_str(&frame->arena, from->name), .n_rows = table->n_rows};
     if (is_named(options->numbers, options->n_numbers, from->name, position)) {
         if (!words_to_numbers(table, from, err)) return false;
-    } else if (from->codes ||
-               is_named(options->categories, options->n_categories, from->name, position)) {
+    } else if (from->codes || category) {
         if (!numbers_to_words(table, from, err)) return false;
     }
-    bool ok = true;
+    if (only_words && from->codes && !category && !words_to_times(table, from, to, err))
+        return false;
+    if (to->time_us) return mark_missing(to, from, err);
     if (from->codes) {
         to->codes = STEAL(from->codes);
-        if (!mark_missing(to, from, err)) return false;
-        return column_take_words(
-            frame, to, &from->words,
-            is_named(options->categories, options->n_categories, from->name, position), err);
+        return mark_missing(to, from, err) &&
+               column_take_words(frame, to, &from->words, category, err);
     }
-    if (from->any_bool && !from->any_number) {
-        ok = take_bools(table, from, to, err);
-    } else {
-        ok = take_numbers(table, from, to, err);
-    }
+    bool bools = from->any_bool && !from->any_number;
+    bool ok = bools ? take_bools(table, from, to, err) : take_numbers(table, from, to, err);
     return ok && mark_missing(to, from, err);
 }
 

@@ -51,6 +51,9 @@ TEST(jsonl, rows_become_typed_columns)
         {"{\"\\u00e4\\n\":\"\\ud83d\\ude00\"}", "\xc3\xa4\n:category\n\xf0\x9f\x98\x80"},
         {"{\"a\":NaN}\n{\"a\":0.1}", "a:number\n\n0.1"},
         {"{\"a\":null}", "a:number\n"},
+        {"{\"a\":\"2020-02-29\"}\n{\"b\":1}\n{\"a\":\"2020-02-29T12:30:00+02:00\"}",
+         "a:time,b:number\n2020-02-29,\n,1\n2020-02-29T10:30:00,"},
+        {"{\"a\":\"2020-02-29\"}\n{\"a\":\"2020-02-30\"}", "a:category\n2020-02-29\n2020-02-30"},
     };
     AUTO_STRBUF StrBuf out = STRBUF(1 << 20);
     for (size_t i = 0; i < COUNT(cases); i++)

@@ -62,17 +62,28 @@ bool rows_reserve(RowBuilder *builder, int64_t n_rows, int64_t n_values, Error *
                        MAX(values, builder->values_capacity + builder->values_capacity / 2), err);
 }
 
+/* "f0", "f1", ... in one block, because there may be millions. */
 static void name_features(Dataset *dataset, const DatasetRoles *roles)
 {
+    enum { NAME_BYTES = 12 };
     Schema *schema = &dataset->schema;
     if (roles->schema) {
         schema_copy(roles->schema, &dataset->arena, schema);
         return;
     }
-    schema->n_features = dataset->n_features;
-    schema->features = arena_array(&dataset->arena, Feature, dataset->n_features);
-    for (int32_t j = 0; j < dataset->n_features; j++)
-        schema->features[j].name = arena_format(&dataset->arena, "f%d", j);
+    int32_t n = dataset->n_features;
+    schema->n_features = n;
+    schema->features = arena_array(&dataset->arena, Feature, n);
+    char *names = arena_alloc(&dataset->arena, (size_t)n * NAME_BYTES);
+    for (int32_t j = 0; j < n; j++) {
+        char digits[NAME_BYTES], *name = names + (size_t)j * NAME_BYTES;
+        size_t n_digits = 0;
+        for (int32_t rest = j; n_digits == 0 || rest; rest /= 10)
+            digits[n_digits++] = (char)('0' + rest % 10);
+        schema->features[j].name = (Str){name, n_digits + 1};
+        *name++ = 'f';
+        while (n_digits) *name++ = digits[--n_digits];
+    }
 }
 
 bool rows_finish(RowBuilder *builder, const DatasetRoles *roles, Error *err)

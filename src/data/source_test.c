@@ -181,6 +181,29 @@ TEST(source, peeking_takes_nothing)
     CHECK(!block.name);
 }
 
+TEST(source, rewinding_gives_the_same_again)
+{
+    ARENA(scratch);
+    const char *folder = test_folder();
+    put(&scratch, folder, "a", STR("one"));
+    put(&scratch, folder, "b.gz", packed_by(gzip_pack, &scratch, STR("two")));
+    Error err = {0};
+    AUTO(source_close) Source *source = NULL;
+    CHECK_OK(source_open(folder, &(SourceOptions){0}, &source, &err), err);
+    CHECK(source_can_rewind(source));
+    SourceBlock block;
+    for (int n = 0; n < 4; n++) {
+        for (int i = 0; i < n; i++) CHECK_OK(source_next(source, 0, &block, &err), err);
+        CHECK_OK(source_rewind(source, &err), err);
+        CHECK_OK(source_peek(source, &block, &err), err);
+        CHECK_STR(block.bytes, STR("one"));
+        CHECK_OK(source_next(source, 0, &block, &err), err);
+        CHECK_OK(source_next(source, 0, &block, &err), err);
+        CHECK_STR(block.bytes, STR("two"));
+        CHECK_OK(source_rewind(source, &err), err);
+    }
+}
+
 TEST(source, refusals_name_the_file_and_what_came_out)
 {
     ARENA(scratch);
