@@ -147,17 +147,7 @@ static bool evaluate_values(Job *job, Error *err)
 static bool evaluate_task(Job *job, Error *err)
 {
     job->is_classification = job->task == TASK_BINARY || job->task == TASK_MULTICLASS;
-    switch (job->task) {
-    case TASK_BINARY:
-    case TASK_MULTICLASS: return evaluate_classes(job, err);
-    case TASK_REGRESSION: return evaluate_values(job, err);
-    case TASK_RANKING:
-    case TASK_SURVIVAL:
-    case TASK_CLUSTERING: break;
-    }
-    return error_set(err, ERROR_UNSUPPORTED,
-                     "models for ranking, survival and clustering are not evaluated here yet; `clary train` reports "
-                     "their metrics on --validation or --test data");
+    return job->is_classification ? evaluate_classes(job, err) : evaluate_values(job, err);
 }
 
 /* ---- training and validation compared ---- */
@@ -322,6 +312,89 @@ static void print_text(Job *job, const Diagnosis *diagnosis)
     if (args_has(job->args, "report")) printf("\nreport           %s\n", args_get(job->args, "report").ptr);
 }
 
+/* ---- clusters ---- */
+
+typedef struct Clusters {
+    Arena *arena;
+    int64_t *sizes; /* rows a cluster */
+    double *sums;   /* of squared distances */
+    int32_t n, capacity;
+    double ssd;
+} Clusters;
+
+static bool add_clusters(void *arg, int64_t first_row UNUSED, const Predictions *predictions, Error *err)
+{
+    Clusters *clusters = arg;
+    if (predictions->n_outputs != 2 || predictions->outputs[0].width != 1 || predictions->outputs[1].width != 1)
+        return error_set(err, ERROR_UNSUPPORTED, "this clustering does not answer with a cluster and a distance");
+    for (int64_t i = 0; i < predictions->n_rows; i++) {
+        int32_t cluster = (int32_t)predictions->values[0][i];
+        double distance = predictions->values[1][i];
+        if (cluster < 0 || cluster >= CLASSES_MAX)
+            return error_set(err, ERROR_LIMIT, "more than %d clusters", CLASSES_MAX);
+        if (cluster >= clusters->capacity) {
+            int32_t capacity = MAX(cluster + 1, clusters->capacity * 2);
+            clusters->sizes = arena_grow(clusters->arena, clusters->sizes, (size_t)clusters->n, (size_t)capacity, sizeof(int64_t));
+            clusters->sums = arena_grow(clusters->arena, clusters->sums, (size_t)clusters->n, (size_t)capacity, sizeof(double));
+            clusters->capacity = capacity;
+        }
+        clusters->n = MAX(clusters->n, cluster + 1);
+        clusters->sizes[cluster]++;
+        clusters->sums[cluster] += distance * distance;
+        clusters->ssd += distance * distance;
+    }
+    return true;
+}
+
+static void print_clusters(const Job *job, const Clusters *clusters)
+{
+    int64_t n_rows = job->dataset->n_rows;
+    double msd = clusters->ssd / (double)n_rows;
+    if (!args_has(job->args, "json")) {
+        printf("%lld rows\n\nmsd %.6g   ssd %.6g\n\ncluster       rows    share          msd\n", (long long)n_rows, msd,
+               clusters->ssd);
+        for (int32_t k = 0; k < clusters->n; k++)
+            printf("%-7d %10lld %6.1f %% %12.6g\n", k, (long long)clusters->sizes[k],
+                   100 * (double)clusters->sizes[k] / (double)n_rows,
+                   clusters->sizes[k] ? clusters->sums[k] / (double)clusters->sizes[k] : 0);
+        return;
+    }
+    AUTO_STRBUF StrBuf text = STRBUF(TEXT_MAX);
+    JsonWriter json = JSON_WRITER(&text);
+    json_begin_object(&json);
+    json_member_int(&json, "rows", n_rows);
+    json_member_string(&json, "task", STR("clustering"));
+    json_member_double(&json, "msd", msd);
+    json_member_double(&json, "ssd", clusters->ssd);
+    json_name(&json, STR("clusters"));
+    json_begin_array(&json);
+    for (int32_t k = 0; k < clusters->n; k++) {
+        json_begin_object(&json);
+        json_member_int(&json, "rows", clusters->sizes[k]);
+        json_member_double(&json, "ssd", clusters->sums[k]);
+        json_end_object(&json);
+    }
+    json_end_array(&json);
+    json_end_object(&json);
+    puts(strbuf_cstr(&text));
+}
+
+static bool evaluate_clusters(Job *job, const ReadOptions *read, Error *err)
+{
+    DatasetRoles roles = {.no_target = true, .schema = job->artifact.has_schema ? &job->artifact.schema : NULL};
+    roles.ignored = args_all(job->args, "ignore", &roles.n_ignored);
+    Clusters clusters = {.arena = &job->arena};
+    if (args_has(job->args, "report") || args_has(job->args, "charts"))
+        return error_set(err, ERROR_UNSUPPORTED, "there is no page for clusters yet; leave --report and --charts out");
+    if (!read_dataset(job->args->positional[1].ptr, read, &roles, job->pool, &job->dataset, err) ||
+        !run_fit_data(job->artifact.algorithm, job->dataset, "given", err) ||
+        !run_predict(job->artifact.algorithm, job->artifact.model, job->dataset, PREDICT_DEFAULT, job->pool,
+                     add_clusters, &clusters, err))
+        return false;
+    print_clusters(job, &clusters);
+    return true;
+}
+
 static bool run_job(Job *job, bool *ret_usage, Error *err)
 {
     const Args *args = job->args;
@@ -333,6 +406,10 @@ static bool run_job(Job *job, bool *ret_usage, Error *err)
     }
     if (!artifact_open(args->positional[0].ptr, &job->artifact, err)) return false;
     job->task = job->artifact.algorithm->task(job->artifact.model);
+    if (job->task == TASK_CLUSTERING) return evaluate_clusters(job, &read, err);
+    if (job->task == TASK_RANKING || job->task == TASK_SURVIVAL)
+        return error_set(err, ERROR_UNSUPPORTED, "models for ranking and survival are not evaluated here yet; `clary train` "
+                                                 "reports their metrics on --validation data");
     if (!read_data(job, &read, err)) return false;
     if (!run_predict(job->artifact.algorithm, job->artifact.model, job->dataset, PREDICT_DEFAULT, job->pool,
                      take_scores, job, err) ||

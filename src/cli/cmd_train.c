@@ -83,11 +83,19 @@ static bool on_round(void *host, int64_t round, int64_t n_rounds, const MetricVa
     return !interrupted;
 }
 
+static const ArtifactMetric *find_metric(const Job *job, Str data, Str name)
+{
+    for (size_t i = 0; i < job->n_metrics; i++)
+        if (str_eq(job->metrics[i].data, data) && str_eq(job->metrics[i].name, name)) return &job->metrics[i];
+    return NULL;
+}
+
+/* The first value of a name stays: what the algorithm calls final goes before its curve's end. */
 static void add_metric(Job *job, Str data, Str name, double value, MetricGoal goal)
 {
     enum { METRICS_MAX = 128 };
     if (!job->metrics) job->metrics = arena_array(&job->arena, ArtifactMetric, METRICS_MAX);
-    if (job->n_metrics == METRICS_MAX) return;
+    if (job->n_metrics == METRICS_MAX || find_metric(job, data, name)) return;
     job->metrics[job->n_metrics++] =
         (ArtifactMetric){arena_str(&job->arena, data), arena_str(&job->arena, name), value, goal};
 }
@@ -239,13 +247,6 @@ static void keep_final_metrics(Job *job)
     if (text_is_given(job, "early_stopping_rounds")) job->n_rounds = round + 1;
 }
 
-static const ArtifactMetric *find_metric(const Job *job, const char *data, Str name)
-{
-    for (size_t i = 0; i < job->n_metrics; i++)
-        if (str_is(job->metrics[i].data, data) && str_eq(job->metrics[i].name, name)) return &job->metrics[i];
-    return NULL;
-}
-
 static void print_metrics(const Job *job)
 {
     static const char *const sets[] = {"train", "validation", "test"};
@@ -265,7 +266,7 @@ static void print_metrics(const Job *job)
         printf("%-20.*s", STR_ARG(name));
         for (size_t s = 0; s < COUNT(sets); s++) {
             if (!any[s]) continue;
-            const ArtifactMetric *metric = find_metric(job, sets[s], name);
+            const ArtifactMetric *metric = find_metric(job, str_of(sets[s]), name);
             if (metric)
                 printf(" %12.6g", metric->value);
             else
@@ -336,7 +337,7 @@ static void print_text_result(const Job *job, const Artifact *artifact, const ch
     struct stat status;
     char size[32];
     printf("trained %s on %lld rows of %d features", job->algorithm->name, (long long)job->n_train_rows, job->n_features);
-    if (job->algorithm->iterative) printf(": %lld rounds", (long long)job->n_rounds);
+    if (job->algorithm->iterative) printf(": %lld round%s", (long long)job->n_rounds, job->n_rounds == 1 ? "" : "s");
     printf(" in %.2f s, after %.2f s of reading%s\n", job->train_seconds, job->read_seconds,
            job->stopped ? " (interrupted: the model holds the rounds so far)" : "");
     print_metrics(job);
