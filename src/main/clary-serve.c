@@ -1,5 +1,6 @@
 /* clary-serve: a model folder behind HTTP, as SageMaker's containers serve it. */
 
+#include "base/file.h"
 #include "base/log.h"
 #include "cli/args.h"
 #include "train/serve.h"
@@ -22,7 +23,7 @@ static const Option options[] = {
 static void print_help(void)
 {
     puts("clary-serve: a model folder behind HTTP, as SageMaker's containers serve it\n\nExamples\n"
-         "  clary-serve --model model --port 8080\n"
+         "  clary-serve model --port 8080\n"
          "  curl -H 'Content-Type: text/csv' -d '5.1,3.5,1.4' http://127.0.0.1:8080/invocations\n"
          "  SAGEMAKER_BASE_DIR=/endpoints/a clary-serve --host 0.0.0.0\n\nOptions");
     for (const Option *option = options; option->name; option++)
@@ -58,12 +59,20 @@ static int run(const Args *args, Arena *arena)
         !args_int(args, "port", 0, 65535, serve.port, &port, &err) ||
         !args_int(args, "threads", 1, SERVE_THREADS_MAX, serve.n_threads, &n_threads, &err))
         return fail_usage(err.text);
-    bool serve_word = args->n_positional == 1 && str_is(args->positional[0], "serve"); /* SageMaker's command */
-    if (args->n_positional > 0 && !serve_word) return fail_usage("the only word that may stand there is 'serve'");
+    /* "serve" is SageMaker's command; any other word is the model. */
+    bool named = args->n_positional == 1 && !str_is(args->positional[0], "serve");
+    if (args->n_positional > 1 || (named && args_has(args, "model")))
+        return fail_usage("one model folder at a time");
 
     serve.port = (int)port;
     serve.n_threads = (int)n_threads;
+    if (named) serve.folder = args->positional[0].ptr;
     if (args_has(args, "model")) serve.folder = args_get(args, "model").ptr;
+    if (file_exists(serve.folder) && !folder_exists(serve.folder)) {
+        log_error("'%s' is a file; unpack it into a folder and name that: mkdir model && tar -xzf %s -C model",
+                  serve.folder, serve.folder);
+        return 2;
+    }
     if (args_has(args, "host")) serve.host = args_get(args, "host").ptr;
     if (args_has(args, "socket")) serve.socket = args_get(args, "socket").ptr;
     if (args_has(args, "algorithm")) {

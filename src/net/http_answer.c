@@ -17,7 +17,7 @@ bool bytes_reserve(Bytes *bytes, size_t n)
 {
     if (n <= bytes->capacity - bytes->len) return true;
     size_t capacity = MAX(bytes->len + n, bytes->capacity * 2);
-    char *grown = realloc(bytes->ptr, capacity);
+    char *grown = realloc(bytes->ptr, capacity + HTTP_SLACK);
     if (!grown) return false;
     bytes->ptr = grown;
     bytes->capacity = capacity;

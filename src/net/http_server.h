@@ -16,6 +16,9 @@
 
 typedef struct HttpServer HttpServer;
 
+/* So many bytes beyond a body's end may be read (and mean nothing), for vector code. */
+enum { HTTP_SLACK = 64 };
+
 typedef struct HttpExchange {
     const HttpRequest *request;
     Str body;          /* the whole body; empty when the handler takes it in pieces */

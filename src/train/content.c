@@ -7,6 +7,7 @@
 #include "train/content.h"
 
 #include "base/memory.h"
+#include "format/csv.h"
 #include "format/number.h"
 #include "net/http_parse.h"
 
@@ -245,21 +246,6 @@ static const char *read_field(ContentReader *reader, const char *p, const char *
     return p;
 }
 
-/* The short way of a row: plain numbers.  Returns the place behind its line's content and the
- * number of fields, or NULL where something is not plain; nothing is decided then. */
-static const char *read_plain_row(const char *p, const char *end, char separator, float *row, int32_t n)
-{
-    for (int32_t j = 0; j < n; j++) {
-        const char *next = number_parse_float(p, end, &row[j]);
-        if (next == p) return NULL;
-        p = next;
-        if (j + 1 == n) break;
-        if (p == end || *p != separator) return NULL;
-        p++;
-    }
-    return p == end || *p == '\n' || *p == '\r' ? p : NULL;
-}
-
 static const char *end_line(const char *p, const char *end)
 {
     if (p < end && *p == '\r') p++;
@@ -273,11 +259,13 @@ static bool read_csv_row(ContentReader *reader, ContentRows *rows, Error *err)
     float *row = row_place(reader, rows, (size_t)MAX(reader->n_cols, 64), err);
     if (!row) return false;
     if (reader->n_cols && !reader->form->any_category && !reader->label_size) {
-        const char *next = read_plain_row(p, end, reader->separator, row, reader->n_cols);
-        next = next ? end_line(next, end) : NULL;
-        if (next) {
-            reader->at = (size_t)(next - reader->body.ptr);
-            return end_row(reader, rows, row, reader->n_cols, err);
+        /* The short way.  Whatever it does not like is read again below, which finds the words. */
+        int32_t found;
+        size_t next;
+        if (csv_parse_row(str_from(reader->body, reader->at), reader->separator, row, reader->n_cols, &found, &next, NULL) &&
+            found == reader->n_cols) {
+            reader->at += next;
+            return end_row(reader, rows, row, found, err);
         }
     }
     int64_t n = -reader->label_size;

@@ -74,7 +74,8 @@ typedef struct ContentReader {
     size_t keys_capacity;
 } ContentReader;
 
-/* `body` must stay where it is.  A reader may be used again; its buffers are kept. */
+/* `body` must stay where it is; up to CSV_SLACK bytes beyond its end are read.  A reader may be used
+ * again; its buffers are kept. */
 bool content_begin(ContentReader *reader, ContentType type, int32_t label_size, const ContentForm *form,
                    Str body, Error *err);
 

@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "base/test.h"
+#include "format/csv.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -15,8 +16,11 @@ static bool read_all(const char *type, Str body, const ContentForm *form, int64_
     int32_t label_size;
     ContentReader reader = {0};
     ContentRows rows = {0};
+    ARENA(arena);
+    char *copy = arena_alloc(&arena, body.len + CSV_SLACK);
+    memcpy(copy, body.ptr, body.len);
     bool good = content_type_parse(str_of(type), &content, &label_size, err) &&
-                content_begin(&reader, content, label_size, form, body, err);
+                content_begin(&reader, content, label_size, form, (Str){copy, body.len}, err);
     out->len = 0;
     while (good) {
         good = content_next(&reader, rows_max, 1 << 20, &rows, err);

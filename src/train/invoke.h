@@ -53,7 +53,7 @@ typedef struct InvokeState {
 void invoke_state_clear(InvokeState *state);
 
 /* Answers a request; content_type and accept are the values of the header fields ("" or ptr NULL:
- * absent).  Returns the HTTP status; the body is in state->out, *ret_type its content type. */
+ * absent).  Up to CSV_SLACK bytes beyond the body's end are read.  Returns the HTTP status; the body is in state->out, *ret_type its content type. */
 int invoke(const Invoker *invoker, InvokeState *state, Str content_type, Str accept, Str body, Str *ret_type);
 
 /* ---- select.c: SageMaker XGBoost's selectable output ---- */

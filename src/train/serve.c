@@ -7,6 +7,7 @@
 #include "train/serve.h"
 
 #include "base/file.h"
+#include "format/csv.h"
 #include "net/http_server.h"
 
 #include <errno.h>
@@ -16,6 +17,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+_Static_assert((int)HTTP_SLACK >= (int)CSV_SLACK, "CSV is read beyond the body");
 
 enum { PORT_DEFAULT = 8080, MIB = 1 << 20, PAYLOAD_MIB_MAX = 100, STATE_KEPT_MAX = 1 << 20 };
 
