@@ -16,7 +16,8 @@
 
 enum { CONNECTIONS_MAX = 65536, INPUT = 1 << 20, OUTPUT = 1 << 16, EVENTS = 256 };
 
-static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Type: text/csv\r\nContent-Length: 9\r\n\r\n0.1234567";
+static const char answer[] =
+    "HTTP/1.1 200 OK\r\nContent-Type: text/csv\r\nContent-Length: 9\r\n\r\n0.1234567";
 static size_t missing[CONNECTIONS_MAX]; /* of the body being received */
 static char input[INPUT], output[OUTPUT];
 
@@ -84,7 +85,8 @@ int main(int argc, char **argv)
                 continue;
             }
             int fd;
-            while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0 && fd < CONNECTIONS_MAX) {
+            while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0 &&
+                   fd < CONNECTIONS_MAX) {
                 missing[fd] = 0;
                 event = (struct epoll_event){.events = EPOLLIN, .data.fd = fd};
                 epoll_ctl(poll, EPOLL_CTL_ADD, fd, &event);

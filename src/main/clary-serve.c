@@ -9,8 +9,10 @@
 #include <stdlib.h>
 
 static const Option options[] = {
-    {"model", 'm', "DIR", "the model's folder (SAGEMAKER_BASE_DIR/model, else /opt/ml/model)", false, NULL},
-    {"port", 'p', "N", "TCP port, 0: any free one (SAGEMAKER_BIND_TO_PORT, else 8080)", false, NULL},
+    {"model", 'm', "DIR", "the model's folder (SAGEMAKER_BASE_DIR/model, else /opt/ml/model)",
+     false, NULL},
+    {"port", 'p', "N", "TCP port, 0: any free one (SAGEMAKER_BIND_TO_PORT, else 8080)", false,
+     NULL},
     {"host", 0, "ADDR", "address to listen on; 0.0.0.0 means all (127.0.0.1)", false, NULL},
     {"socket", 's', "PATH", "listen on a Unix socket instead", false, NULL},
     {"threads", 0, "N", "event loops (MODEL_SERVER_WORKERS, else one per processor)", false, NULL},
@@ -27,7 +29,8 @@ static void print_help(void)
          "  curl -H 'Content-Type: text/csv' -d '5.1,3.5,1.4' http://127.0.0.1:8080/invocations\n"
          "  SAGEMAKER_BASE_DIR=/endpoints/a clary-serve --host 0.0.0.0\n\nOptions");
     for (const Option *option = options; option->name; option++)
-        printf("  --%-10s %-5s %s\n", option->name, option->value ? option->value : "", option->help);
+        printf("  --%-10s %-5s %s\n", option->name, option->value ? option->value : "",
+               option->help);
 }
 
 static int fail_usage(const char *text)
@@ -38,8 +41,10 @@ static int fail_usage(const char *text)
 
 static void say_ready(const ServeOptions *serve, const Artifact *artifact, int port)
 {
-    if (serve->socket) log_info("serving %s on %s", artifact->algorithm->name, serve->socket);
-    else log_info("serving %s on http://%s:%d", artifact->algorithm->name, serve->host, port);
+    if (serve->socket)
+        log_info("serving %s on %s", artifact->algorithm->name, serve->socket);
+    else
+        log_info("serving %s on http://%s:%d", artifact->algorithm->name, serve->host, port);
 }
 
 static int run(const Args *args, Arena *arena)
@@ -69,15 +74,17 @@ static int run(const Args *args, Arena *arena)
     if (named) serve.folder = args->positional[0].ptr;
     if (args_has(args, "model")) serve.folder = args_get(args, "model").ptr;
     if (file_exists(serve.folder) && !folder_exists(serve.folder)) {
-        log_error("'%s' is a file; unpack it into a folder and name that: mkdir model && tar -xzf %s -C model",
-                  serve.folder, serve.folder);
+        log_error(
+            "'%s' is a file; unpack it into a folder and name that: mkdir model && tar -xzf %s -C model",
+            serve.folder, serve.folder);
         return 2;
     }
     if (args_has(args, "host")) serve.host = args_get(args, "host").ptr;
     if (args_has(args, "socket")) serve.socket = args_get(args, "socket").ptr;
     if (args_has(args, "algorithm")) {
         serve.algorithm = algorithm_find(args_get(args, "algorithm"));
-        if (!serve.algorithm) return fail_usage("that algorithm is unknown; 'clary algorithms' lists them");
+        if (!serve.algorithm)
+            return fail_usage("that algorithm is unknown; 'clary algorithms' lists them");
     }
     if (serve_run(&serve, say_ready, &err)) return 0;
     log_error("%s", err.text);
@@ -89,7 +96,8 @@ int main(int argc, char **argv)
     Error err = {0};
     ARENA(arena);
     Args args;
-    int status = args_parse(options, NULL, argc - 1, argv + 1, &args, &err) ? run(&args, &arena) : fail_usage(err.text);
+    int status = args_parse(options, NULL, argc - 1, argv + 1, &args, &err) ? run(&args, &arena)
+                                                                            : fail_usage(err.text);
     args_clear(&args);
     return status;
 }

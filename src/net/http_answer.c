@@ -11,7 +11,13 @@
 #include <unistd.h>
 
 /* Bodies from this size on are not copied but sent from where they lie. */
-enum { DIRECT_MIN = 16 * 1024, FLUSH_MIN = 256 * 1024, COMPACT_MIN = 64 * 1024, HEAD_FIXED = 256, FIELDS_MAX = 32 * 1024 };
+enum {
+    DIRECT_MIN = 16 * 1024,
+    FLUSH_MIN = 256 * 1024,
+    COMPACT_MIN = 64 * 1024,
+    HEAD_FIXED = 256,
+    FIELDS_MAX = 32 * 1024
+};
 
 bool bytes_reserve(Bytes *bytes, size_t n)
 {
@@ -72,7 +78,8 @@ static void send_now(Connection *c, Str direct)
 {
     Bytes *out = output(c);
     size_t at = out == &c->out ? c->out_sent : 0, sent = 0;
-    struct iovec parts[2] = {{out->ptr + at, out->len - at}, {(char *)(uintptr_t)direct.ptr, direct.len}};
+    struct iovec parts[2] = {{out->ptr + at, out->len - at},
+                             {(char *)(uintptr_t)direct.ptr, direct.len}};
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
     ssize_t n = direct.len ? sendmsg(c->fd, &message, MSG_NOSIGNAL)
                            : send(c->fd, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL);
@@ -99,7 +106,8 @@ static void send_now(Connection *c, Str direct)
         out->len = 0;
         if (rest.len && !bytes_add(&c->out, rest)) connection_close(c);
     }
-    if (c->stage != STAGE_CLOSED && of_direct < direct.len && !bytes_add(&c->out, str_from(direct, of_direct)))
+    if (c->stage != STAGE_CLOSED && of_direct < direct.len &&
+        !bytes_add(&c->out, str_from(direct, of_direct)))
         connection_close(c);
 }
 
@@ -159,7 +167,8 @@ static Str date_field(HttpServer *server)
 {
     int64_t second = (int64_t)loop_now(server->loop);
     if (second != server->date_second) {
-        static const char days[] = "SunMonTueWedThuFriSat", months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+        static const char days[] = "SunMonTueWedThuFriSat",
+                          months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
         time_t now = time(NULL);
         struct tm t;
         gmtime_r(&now, &t);
@@ -169,7 +178,8 @@ static Str date_field(HttpServer *server)
         const int parts[] = {t.tm_mday, -1, t.tm_year + 1900, t.tm_hour, t.tm_min, t.tm_sec};
         for (size_t i = 0; i < COUNT(parts); i++) {
             *to++ = i < 4 ? ' ' : ':';
-            if (parts[i] < 0) to = put(to, (Str){months + 3 * t.tm_mon, 3});
+            if (parts[i] < 0)
+                to = put(to, (Str){months + 3 * t.tm_mon, 3});
             else {
                 if (parts[i] < 10) *to++ = '0';
                 to = put_number(to, (uint64_t)parts[i]);
@@ -233,7 +243,8 @@ static void add_head(Connection *c, int status, Str content_type, int64_t length
         to = put(to, content_type);
         to = put(to, STR("\r\n"));
     }
-    if (has_no_body(status)) c->framing = FRAMING_LENGTH;
+    if (has_no_body(status))
+        c->framing = FRAMING_LENGTH;
     else if (length >= 0) {
         c->framing = FRAMING_LENGTH;
         to = put(to, STR("Content-Length: "));
@@ -251,8 +262,10 @@ static void add_head(Connection *c, int status, Str content_type, int64_t length
         to = put(to, (Str){c->fields.ptr, c->fields.len});
         bytes_clear(&c->fields);
     }
-    if (c->last) to = put(to, STR("Connection: close\r\n"));
-    else if (request->minor == 0) to = put(to, STR("Connection: keep-alive\r\n"));
+    if (c->last)
+        to = put(to, STR("Connection: close\r\n"));
+    else if (request->minor == 0)
+        to = put(to, STR("Connection: keep-alive\r\n"));
     to = put(to, STR("\r\n"));
     out->len = (size_t)(to - out->ptr);
 }
@@ -273,15 +286,18 @@ static void finish(Connection *c)
 static void add_body(Connection *c, Str body)
 {
     if (c->stage == STAGE_CLOSED) return;
-    if (body.len >= DIRECT_MIN && !c->blocked && c->file < 0) send_now(c, body);
-    else add(c, body);
+    if (body.len >= DIRECT_MIN && !c->blocked && c->file < 0)
+        send_now(c, body);
+    else
+        add(c, body);
     if (c->stage != STAGE_CLOSED && connection_queued(c) >= FLUSH_MIN) connection_flush(c);
 }
 
 void http_answer(HttpExchange *exchange, int status, Str content_type, Str body)
 {
     Connection *c = connection_of(exchange);
-    assert(!c->answering && (c->stage == STAGE_BODY || c->stage == STAGE_HANDLER || c->stage == STAGE_CLOSED));
+    assert(!c->answering &&
+           (c->stage == STAGE_BODY || c->stage == STAGE_HANDLER || c->stage == STAGE_CLOSED));
     if (c->stage == STAGE_CLOSED) return;
     add_head(c, status, content_type, (int64_t)body.len);
     if (connection_request(c)->method != HTTP_HEAD && !has_no_body(status)) add_body(c, body);
@@ -312,7 +328,8 @@ void connection_continue_100(Connection *c)
 void http_answer_begin(HttpExchange *exchange, int status, Str content_type, int64_t length)
 {
     Connection *c = connection_of(exchange);
-    assert(!c->answering && (c->stage == STAGE_BODY || c->stage == STAGE_HANDLER || c->stage == STAGE_CLOSED));
+    assert(!c->answering &&
+           (c->stage == STAGE_BODY || c->stage == STAGE_HANDLER || c->stage == STAGE_CLOSED));
     if (c->stage == STAGE_CLOSED) return;
     c->answering = true;
     add_head(c, status, content_type, length);
@@ -321,7 +338,8 @@ void http_answer_begin(HttpExchange *exchange, int status, Str content_type, int
 void http_answer_write(HttpExchange *exchange, Str piece)
 {
     Connection *c = connection_of(exchange);
-    if (c->stage == STAGE_CLOSED || piece.len == 0 || connection_request(c)->method == HTTP_HEAD) return;
+    if (c->stage == STAGE_CLOSED || piece.len == 0 || connection_request(c)->method == HTTP_HEAD)
+        return;
     if (c->framing == FRAMING_CHUNKS) {
         char size[20];
         int n = 0;
@@ -349,7 +367,8 @@ void http_answer_end(HttpExchange *exchange)
 {
     Connection *c = connection_of(exchange);
     if (c->stage == STAGE_CLOSED) return;
-    if (c->framing == FRAMING_CHUNKS && connection_request(c)->method != HTTP_HEAD) add(c, STR("0\r\n\r\n"));
+    if (c->framing == FRAMING_CHUNKS && connection_request(c)->method != HTTP_HEAD)
+        add(c, STR("0\r\n\r\n"));
     finish(c);
 }
 

@@ -66,10 +66,10 @@ typedef struct Connection {
     bool blocked;    /* output waits for the socket */
     bool wants_room; /* the handler wrote what was not sent at once */
 
-    Kept *kept;       /* NULL: nothing of a request needs to be remembered */
-    size_t body_len;  /* of the body so far; collected behind the head */
-    size_t raw_at;    /* chunks: undecoded input begins here */
-    size_t next_at;   /* the next request begins here */
+    Kept *kept;      /* NULL: nothing of a request needs to be remembered */
+    size_t body_len; /* of the body so far; collected behind the head */
+    size_t raw_at;   /* chunks: undecoded input begins here */
+    size_t next_at;  /* the next request begins here */
     HttpChunks chunks;
 
     Framing framing; /* of the answer */
@@ -113,8 +113,7 @@ struct HttpServer {
 };
 
 /* One thread writes the counts, any may read them. */
-#define connection_count(counter, n)                                                               \
-    __atomic_store_n(counter, *(counter) + (n), __ATOMIC_RELAXED)
+#define connection_count(counter, n) __atomic_store_n(counter, *(counter) + (n), __ATOMIC_RELAXED)
 
 static inline Input *connection_input(Connection *c)
 {

@@ -15,8 +15,8 @@
 
 enum { BACKLOG = 1024 };
 
-static bool resolve(const char *host, int port, struct sockaddr_storage *ret_address, socklen_t *ret_len,
-                    Error *err)
+static bool resolve(const char *host, int port, struct sockaddr_storage *ret_address,
+                    socklen_t *ret_len, Error *err)
 {
     struct sockaddr_in *v4 = (struct sockaddr_in *)(void *)ret_address;
     struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)(void *)ret_address;
@@ -34,11 +34,12 @@ static bool resolve(const char *host, int port, struct sockaddr_storage *ret_add
         *ret_len = sizeof *v6;
         return true;
     }
-    return error_set(err, ERROR_INVALID, "'%s' is not an IP address to listen on (0.0.0.0 means all)", host);
+    return error_set(err, ERROR_INVALID,
+                     "'%s' is not an IP address to listen on (0.0.0.0 means all)", host);
 }
 
-static bool open_tcp(const struct sockaddr_storage *address, socklen_t len, bool reuse, const char *host, int port,
-                     int *ret_fd, Error *err)
+static bool open_tcp(const struct sockaddr_storage *address, socklen_t len, bool reuse,
+                     const char *host, int port, int *ret_fd, Error *err)
 {
     int fd = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return error_sys(err, errno, "open a socket");
@@ -50,7 +51,10 @@ static bool open_tcp(const struct sockaddr_storage *address, socklen_t len, bool
         int code = errno;
         close(fd);
         if (code == EADDRINUSE)
-            return error_set(err, ERROR_CONFLICT, "port %d of %s is in use; choose another with --port, or 0 for any free one", port, host);
+            return error_set(
+                err, ERROR_CONFLICT,
+                "port %d of %s is in use; choose another with --port, or 0 for any free one", port,
+                host);
         return error_sys(err, code, "listen on %s port %d", host, port);
     }
     *ret_fd = fd;
@@ -65,7 +69,8 @@ bool http_listen_tcp(const char *host, int port, bool reuse, int *ret_fd, int *r
     int fd;
     if (!open_tcp(&address, len, reuse, host, port, &fd, err)) return false;
     if (getsockname(fd, (struct sockaddr *)&address, &len) == 0 && ret_port)
-        *ret_port = ntohs(((struct sockaddr_in *)(void *)&address)->sin_port); /* at the same place in IPv6 */
+        *ret_port = ntohs(
+            ((struct sockaddr_in *)(void *)&address)->sin_port); /* at the same place in IPv6 */
     *ret_fd = fd;
     return true;
 }
@@ -74,7 +79,8 @@ static bool is_alive(const struct sockaddr_un *address)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0) return true; /* in doubt leave it alone */
-    bool refused = connect(fd, (const struct sockaddr *)address, sizeof *address) != 0 && errno == ECONNREFUSED;
+    bool refused = connect(fd, (const struct sockaddr *)address, sizeof *address) != 0 &&
+                   errno == ECONNREFUSED;
     close(fd);
     return !refused;
 }
@@ -91,14 +97,15 @@ bool http_listen_unix(const char *path, int *ret_fd, Error *err)
     if (lstat(path, &status) == 0) {
         if (!S_ISSOCK(status.st_mode))
             return error_set(err, ERROR_CONFLICT, "'%s' exists and is no socket", path);
-        if (is_alive(&address)) return error_set(err, ERROR_CONFLICT, "another server answers at '%s'", path);
+        if (is_alive(&address))
+            return error_set(err, ERROR_CONFLICT, "another server answers at '%s'", path);
         unlink(path);
     }
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return error_sys(err, errno, "open a socket");
     /* The mode must hold from the first moment on: nobody can connect before listen. */
-    if (bind(fd, (const struct sockaddr *)&address, sizeof address) != 0 || chmod(path, 0600) != 0 ||
-        listen(fd, BACKLOG) != 0) {
+    if (bind(fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
+        chmod(path, 0600) != 0 || listen(fd, BACKLOG) != 0) {
         int code = errno;
         close(fd);
         return error_sys(err, code, "listen on '%s'", path);

@@ -16,16 +16,7 @@
 #include <emmintrin.h>
 #endif
 
-const HttpLimits http_limits = {
-    .target_max = 16 * 1024,
-    .field_max = 16 * 1024,
-    .fields_max = HTTP_FIELDS_MAX,
-    .head_max = 64 * 1024,
-    .body_max = 6 * 1024 * 1024,
-    .extension_max = 256,
-    .extensions_max = 64 * 1024,
-    .trailers_max = 8 * 1024,
-};
+const HttpLimits http_limits = HTTP_LIMITS;
 
 enum { STAGE_REQUEST_LINE, STAGE_FIELDS, STAGE_DONE, STAGE_REFUSED };
 
@@ -41,21 +32,21 @@ enum { TOKEN = 1, TARGET = 2, HOST = 4, HEX = 8 };
 #define A (TOKEN | TARGET | HOST)
 #define X (TOKEN | TARGET | HOST | HEX)
 static const uint8_t classes[256] = {
-    ['!'] = T | U, ['#'] = T,     ['$'] = T | U, ['%'] = T,     ['&'] = T | U, ['\''] = T | U,
-    ['('] = U,     [')'] = U,     ['*'] = T | U, ['+'] = T | U, [','] = U,     ['-'] = A,
-    ['.'] = A,     ['/'] = U,     ['0'] = X,     ['1'] = X,     ['2'] = X,     ['3'] = X,
-    ['4'] = X,     ['5'] = X,     ['6'] = X,     ['7'] = X,     ['8'] = X,     ['9'] = X,
-    [':'] = U,     [';'] = U,     ['='] = U,     ['?'] = U,     ['@'] = U,     ['A'] = X,
-    ['B'] = X,     ['C'] = X,     ['D'] = X,     ['E'] = X,     ['F'] = X,     ['G'] = A,
-    ['H'] = A,     ['I'] = A,     ['J'] = A,     ['K'] = A,     ['L'] = A,     ['M'] = A,
-    ['N'] = A,     ['O'] = A,     ['P'] = A,     ['Q'] = A,     ['R'] = A,     ['S'] = A,
-    ['T'] = A,     ['U'] = A,     ['V'] = A,     ['W'] = A,     ['X'] = A,     ['Y'] = A,
-    ['Z'] = A,     ['['] = U,     [']'] = U,     ['^'] = T,     ['_'] = A,     ['`'] = T,
-    ['a'] = X,     ['b'] = X,     ['c'] = X,     ['d'] = X,     ['e'] = X,     ['f'] = X,
-    ['g'] = A,     ['h'] = A,     ['i'] = A,     ['j'] = A,     ['k'] = A,     ['l'] = A,
-    ['m'] = A,     ['n'] = A,     ['o'] = A,     ['p'] = A,     ['q'] = A,     ['r'] = A,
-    ['s'] = A,     ['t'] = A,     ['u'] = A,     ['v'] = A,     ['w'] = A,     ['x'] = A,
-    ['y'] = A,     ['z'] = A,     ['|'] = T,     ['~'] = A,
+    ['!'] = T | U, ['#'] = T, ['$'] = T | U, ['%'] = T,     ['&'] = T | U, ['\''] = T | U,
+    ['('] = U,     [')'] = U, ['*'] = T | U, ['+'] = T | U, [','] = U,     ['-'] = A,
+    ['.'] = A,     ['/'] = U, ['0'] = X,     ['1'] = X,     ['2'] = X,     ['3'] = X,
+    ['4'] = X,     ['5'] = X, ['6'] = X,     ['7'] = X,     ['8'] = X,     ['9'] = X,
+    [':'] = U,     [';'] = U, ['='] = U,     ['?'] = U,     ['@'] = U,     ['A'] = X,
+    ['B'] = X,     ['C'] = X, ['D'] = X,     ['E'] = X,     ['F'] = X,     ['G'] = A,
+    ['H'] = A,     ['I'] = A, ['J'] = A,     ['K'] = A,     ['L'] = A,     ['M'] = A,
+    ['N'] = A,     ['O'] = A, ['P'] = A,     ['Q'] = A,     ['R'] = A,     ['S'] = A,
+    ['T'] = A,     ['U'] = A, ['V'] = A,     ['W'] = A,     ['X'] = A,     ['Y'] = A,
+    ['Z'] = A,     ['['] = U, [']'] = U,     ['^'] = T,     ['_'] = A,     ['`'] = T,
+    ['a'] = X,     ['b'] = X, ['c'] = X,     ['d'] = X,     ['e'] = X,     ['f'] = X,
+    ['g'] = A,     ['h'] = A, ['i'] = A,     ['j'] = A,     ['k'] = A,     ['l'] = A,
+    ['m'] = A,     ['n'] = A, ['o'] = A,     ['p'] = A,     ['q'] = A,     ['r'] = A,
+    ['s'] = A,     ['t'] = A, ['u'] = A,     ['v'] = A,     ['w'] = A,     ['x'] = A,
+    ['y'] = A,     ['z'] = A, ['|'] = T,     ['~'] = A,
 };
 #undef T
 #undef U
@@ -143,8 +134,10 @@ static bool is_host(Str s)
     if (s.len && s.ptr[0] == '[') {
         size_t colons = 0;
         for (at = 1; at < s.len && s.ptr[at] != ']'; at++) {
-            if (s.ptr[at] == ':') colons++;
-            else if (!is(s.ptr[at], HEX) && s.ptr[at] != '.') return false;
+            if (s.ptr[at] == ':')
+                colons++;
+            else if (!is(s.ptr[at], HEX) && s.ptr[at] != '.')
+                return false;
         }
         if (at == s.len || colons < 2 || at > 46) return false;
         at++;
@@ -181,20 +174,22 @@ static bool parse_target(HttpRequest *request)
         return bad(request, "the request target holds a byte that a URI must escape");
 
     if (bytes[at] == '*' && end - at == 1) {
-        if (request->method != HTTP_OPTIONS) return bad(request, "the target '*' is for OPTIONS only");
+        if (request->method != HTTP_OPTIONS)
+            return bad(request, "the target '*' is for OPTIONS only");
     } else if (bytes[at] != '/') {
         Str target = {bytes + at, end - at};
-        uint32_t scheme = str_eq_nocase(str_slice(target, 0, MIN(target.len, 7)), STR("http://")) ? 7
-                        : str_eq_nocase(str_slice(target, 0, MIN(target.len, 8)), STR("https://")) ? 8
-                                                                                                   : 0;
+        uint32_t scheme = str_eq_nocase(str_slice(target, 0, MIN(target.len, 7)), STR("http://"))
+                              ? 7
+                          : str_eq_nocase(str_slice(target, 0, MIN(target.len, 8)), STR("https://"))
+                              ? 8
+                              : 0;
         if (!scheme) return bad(request, "the request target must begin with '/'");
         at += scheme;
         uint32_t host = at;
         while (at < end && bytes[at] != '/' && bytes[at] != '?') at++;
         if (!is_host((Str){bytes + host, at - host}))
             return bad(request, "the request target names a malformed host");
-        if (at == end || bytes[at] != '/')
-            return bad(request, "the request target has no path");
+        if (at == end || bytes[at] != '/') return bad(request, "the request target has no path");
     }
     request->path_at = at;
     uint32_t path_end = at + (uint32_t)str_find((Str){bytes + at, end - at}, '?');
@@ -312,7 +307,8 @@ static bool parse_known_field(HttpRequest *request, Str name, Str value)
             return bad(request, "Transfer-Encoding may only be chunked");
         request->chunked = true;
         return true;
-    default: return true;
+    default:
+        return true;
     }
 }
 
@@ -357,8 +353,10 @@ static bool finish_head(HttpRequest *request, const HttpLimits *limits)
         return bad(request, "HTTP/1.0 has no Transfer-Encoding");
     const char *bytes = request->bytes;
     if (request->path_at != request->target_at && request->host >= 0) {
-        uint32_t host = request->target_at + (uint32_t)str_find(
-            http_text(request, request->target_at, request->target_len), '/') + 2;
+        uint32_t host = request->target_at +
+                        (uint32_t)str_find(
+                            http_text(request, request->target_at, request->target_len), '/') +
+                        2;
         Str named = {bytes + host, request->path_at - host};
         if (!str_eq_nocase(named, http_field_value(request, request->host)))
             return bad(request, "Host differs from the host in the request target");
@@ -390,7 +388,8 @@ static uint32_t line_max(const HttpRequest *request, const HttpLimits *limits)
 
 static HttpResult refuse_long_line(HttpRequest *request)
 {
-    if (request->stage == STAGE_REQUEST_LINE) return refuse(request, 414, "the request target is too long");
+    if (request->stage == STAGE_REQUEST_LINE)
+        return refuse(request, 414, "the request target is too long");
     return refuse(request, 431, "a field is too long");
 }
 
@@ -427,8 +426,9 @@ HttpResult http_request_parse(HttpRequest *request, size_t n_bytes, const HttpLi
             return refuse_long_line(request);
         bool whole = end + 1 < n;
         if (end < n && bytes[end] != '\r')
-            return refuse(request, 400, bytes[end] == '\n' ? "a line ends in LF without CR"
-                                                           : "the head holds a control byte");
+            return refuse(request, 400,
+                          bytes[end] == '\n' ? "a line ends in LF without CR"
+                                             : "the head holds a control byte");
         if (whole && bytes[end + 1] != '\n') return refuse(request, 400, "a CR stands without LF");
         if (n > limits->head_max && (!whole || end + 2 > limits->head_max))
             return refuse(request, 431, "the head is too long");
@@ -510,12 +510,14 @@ static HttpResult end_of_size(HttpChunks *chunks, const HttpLimits *limits)
 static HttpResult next_extension_byte(HttpChunks *chunks, char c, const HttpLimits *limits)
 {
     static const char malformed[] = "a chunk's extension is malformed";
-    if (c == '\r' && (chunks->state == CHUNK_EXTENSION_NAME || chunks->state == CHUNK_EXTENSION_VALUE ||
-                      chunks->state == CHUNK_EXTENSION_AFTER)) {
+    if (c == '\r' &&
+        (chunks->state == CHUNK_EXTENSION_NAME || chunks->state == CHUNK_EXTENSION_VALUE ||
+         chunks->state == CHUNK_EXTENSION_AFTER)) {
         chunks->state = CHUNK_SIZE_LF;
         return HTTP_MORE;
     }
-    if (++chunks->extension > limits->extension_max || ++chunks->extensions > limits->extensions_max)
+    if (++chunks->extension > limits->extension_max ||
+        ++chunks->extensions > limits->extensions_max)
         return refuse_chunk(chunks, 400, "the extensions of the chunks are too long");
     switch (chunks->state) {
     case CHUNK_EXTENSION_NAME_FIRST:
@@ -539,26 +541,35 @@ static HttpResult next_extension_byte(HttpChunks *chunks, char c, const HttpLimi
         if (!is_text(c)) return refuse_chunk(chunks, 400, malformed);
         chunks->state = CHUNK_EXTENSION_QUOTED;
         return HTTP_MORE;
-    default: break;
+    default:
+        break;
     }
-    if (c == '=' && chunks->state == CHUNK_EXTENSION_NAME) chunks->state = CHUNK_EXTENSION_VALUE_FIRST;
-    else if (c == ';') chunks->state = CHUNK_EXTENSION_NAME_FIRST;
-    else return refuse_chunk(chunks, 400, malformed);
+    if (c == '=' && chunks->state == CHUNK_EXTENSION_NAME)
+        chunks->state = CHUNK_EXTENSION_VALUE_FIRST;
+    else if (c == ';')
+        chunks->state = CHUNK_EXTENSION_NAME_FIRST;
+    else
+        return refuse_chunk(chunks, 400, malformed);
     return HTTP_MORE;
 }
 
 static HttpResult next_size_byte(HttpChunks *chunks, char c)
 {
     if (is(c, HEX)) {
-        if (chunks->digits == 16) return refuse_chunk(chunks, 400, "a chunk's size has too many digits");
+        if (chunks->digits == 16)
+            return refuse_chunk(chunks, 400, "a chunk's size has too many digits");
         chunks->size = chunks->size << 4 | (uint64_t)hex_value(c);
         chunks->digits++;
         return HTTP_MORE;
     }
-    if (chunks->digits == 0) return refuse_chunk(chunks, 400, "a chunk's size must be hexadecimal digits");
-    if (c == '\r') chunks->state = CHUNK_SIZE_LF;
-    else if (c == ';') chunks->state = CHUNK_EXTENSION_NAME_FIRST;
-    else return refuse_chunk(chunks, 400, "CRLF or ';' must follow a chunk's size");
+    if (chunks->digits == 0)
+        return refuse_chunk(chunks, 400, "a chunk's size must be hexadecimal digits");
+    if (c == '\r')
+        chunks->state = CHUNK_SIZE_LF;
+    else if (c == ';')
+        chunks->state = CHUNK_EXTENSION_NAME_FIRST;
+    else
+        return refuse_chunk(chunks, 400, "CRLF or ';' must follow a chunk's size");
     return HTTP_MORE;
 }
 
@@ -568,17 +579,24 @@ static HttpResult next_trailer_byte(HttpChunks *chunks, char c, const HttpLimits
         return refuse_chunk(chunks, 431, "the trailer fields are too long");
     switch (chunks->state) {
     case CHUNK_TRAILER_FIRST:
-        if (c == '\r') chunks->state = CHUNK_END_LF;
-        else if (is(c, TOKEN)) chunks->state = CHUNK_TRAILER_NAME;
-        else return refuse_chunk(chunks, 400, "a trailer field is malformed");
+        if (c == '\r')
+            chunks->state = CHUNK_END_LF;
+        else if (is(c, TOKEN))
+            chunks->state = CHUNK_TRAILER_NAME;
+        else
+            return refuse_chunk(chunks, 400, "a trailer field is malformed");
         return HTTP_MORE;
     case CHUNK_TRAILER_NAME:
-        if (c == ':') chunks->state = CHUNK_TRAILER_VALUE;
-        else if (!is(c, TOKEN)) return refuse_chunk(chunks, 400, "a trailer field is malformed");
+        if (c == ':')
+            chunks->state = CHUNK_TRAILER_VALUE;
+        else if (!is(c, TOKEN))
+            return refuse_chunk(chunks, 400, "a trailer field is malformed");
         return HTTP_MORE;
     case CHUNK_TRAILER_VALUE:
-        if (c == '\r') chunks->state = CHUNK_TRAILER_LF;
-        else if (!is_text(c)) return refuse_chunk(chunks, 400, "a trailer field is malformed");
+        if (c == '\r')
+            chunks->state = CHUNK_TRAILER_LF;
+        else if (!is_text(c))
+            return refuse_chunk(chunks, 400, "a trailer field is malformed");
         return HTTP_MORE;
     case CHUNK_TRAILER_LF:
         if (c != '\n') return refuse_chunk(chunks, 400, "a CR stands without LF");
@@ -594,7 +612,8 @@ static HttpResult next_trailer_byte(HttpChunks *chunks, char c, const HttpLimits
 static HttpResult next_byte(HttpChunks *chunks, char c, const HttpLimits *limits)
 {
     switch (chunks->state) {
-    case CHUNK_SIZE: return next_size_byte(chunks, c);
+    case CHUNK_SIZE:
+        return next_size_byte(chunks, c);
     case CHUNK_SIZE_LF:
         if (c != '\n') return refuse_chunk(chunks, 400, "a CR stands without LF");
         return end_of_size(chunks, limits);
@@ -650,7 +669,8 @@ Str http_parameter(Str parameters, Str name)
     Str part;
     while (str_next(&parameters, ';', &part)) {
         size_t equals = str_find(part, '=');
-        if (equals == part.len || !str_eq_nocase(str_trim(str_slice(part, 0, equals)), name)) continue;
+        if (equals == part.len || !str_eq_nocase(str_trim(str_slice(part, 0, equals)), name))
+            continue;
         Str value = str_trim(str_from(part, equals + 1));
         if (value.len >= 2 && value.ptr[0] == '"' && value.ptr[value.len - 1] == '"')
             value = str_slice(value, 1, value.len - 1);
@@ -662,37 +682,69 @@ Str http_parameter(Str parameters, Str name)
 const char *http_status_text(int status)
 {
     switch (status) {
-    case 100: return "Continue";
-    case 200: return "OK";
-    case 201: return "Created";
-    case 202: return "Accepted";
-    case 204: return "No Content";
-    case 206: return "Partial Content";
-    case 301: return "Moved Permanently";
-    case 304: return "Not Modified";
-    case 307: return "Temporary Redirect";
-    case 400: return "Bad Request";
-    case 403: return "Forbidden";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 406: return "Not Acceptable";
-    case 408: return "Request Timeout";
-    case 409: return "Conflict";
-    case 411: return "Length Required";
-    case 412: return "Precondition Failed";
-    case 413: return "Content Too Large";
-    case 414: return "URI Too Long";
-    case 415: return "Unsupported Media Type";
-    case 416: return "Range Not Satisfiable";
-    case 417: return "Expectation Failed";
-    case 424: return "Failed Dependency";
-    case 429: return "Too Many Requests";
-    case 431: return "Request Header Fields Too Large";
-    case 500: return "Internal Server Error";
-    case 501: return "Not Implemented";
-    case 503: return "Service Unavailable";
-    case 504: return "Gateway Timeout";
-    case 507: return "Insufficient Storage";
-    default: return "Status";
+    case 100:
+        return "Continue";
+    case 200:
+        return "OK";
+    case 201:
+        return "Created";
+    case 202:
+        return "Accepted";
+    case 204:
+        return "No Content";
+    case 206:
+        return "Partial Content";
+    case 301:
+        return "Moved Permanently";
+    case 304:
+        return "Not Modified";
+    case 307:
+        return "Temporary Redirect";
+    case 400:
+        return "Bad Request";
+    case 403:
+        return "Forbidden";
+    case 404:
+        return "Not Found";
+    case 405:
+        return "Method Not Allowed";
+    case 406:
+        return "Not Acceptable";
+    case 408:
+        return "Request Timeout";
+    case 409:
+        return "Conflict";
+    case 411:
+        return "Length Required";
+    case 412:
+        return "Precondition Failed";
+    case 413:
+        return "Content Too Large";
+    case 414:
+        return "URI Too Long";
+    case 415:
+        return "Unsupported Media Type";
+    case 416:
+        return "Range Not Satisfiable";
+    case 417:
+        return "Expectation Failed";
+    case 424:
+        return "Failed Dependency";
+    case 429:
+        return "Too Many Requests";
+    case 431:
+        return "Request Header Fields Too Large";
+    case 500:
+        return "Internal Server Error";
+    case 501:
+        return "Not Implemented";
+    case 503:
+        return "Service Unavailable";
+    case 504:
+        return "Gateway Timeout";
+    case 507:
+        return "Insufficient Storage";
+    default:
+        return "Status";
     }
 }

@@ -14,20 +14,37 @@
 
 #include "base/str.h"
 
-enum { HTTP_FIELDS_MAX = 128 };
+enum {
+    HTTP_FIELDS_MAX = 128,
+    HTTP_TARGET_BYTES_MAX = 16 << 10,
+    HTTP_FIELD_BYTES_MAX = 16 << 10,
+    HTTP_HEAD_BYTES_MAX = 64 << 10,
+    HTTP_BODY_BYTES_MAX = 6 << 20,
+    HTTP_EXTENSION_BYTES_MAX = 256,
+    HTTP_EXTENSIONS_BYTES_MAX = 64 << 10,
+    HTTP_TRAILERS_BYTES_MAX = 8 << 10,
+};
 
 typedef struct HttpLimits {
-    uint32_t target_max;      /* bytes of the request target: 414 beyond */
-    uint32_t field_max;       /* bytes of a field line: 431 */
-    uint32_t fields_max;      /* fields, at most HTTP_FIELDS_MAX: 431 */
-    uint32_t head_max;        /* bytes of the whole head: 431 */
-    uint64_t body_max;        /* bytes of the body: 413 */
-    uint32_t extension_max;   /* bytes of the extensions of one chunk: 400 */
-    uint32_t extensions_max;  /* and of all chunks of a body: 400 */
-    uint32_t trailers_max;    /* bytes of the trailer section: 431 */
+    uint32_t target_max;     /* bytes of the request target: 414 beyond */
+    uint32_t field_max;      /* bytes of a field line: 431 */
+    uint32_t fields_max;     /* fields, at most HTTP_FIELDS_MAX: 431 */
+    uint32_t head_max;       /* bytes of the whole head: 431 */
+    uint64_t body_max;       /* bytes of the body: 413 */
+    uint32_t extension_max;  /* bytes of the extensions of one chunk: 400 */
+    uint32_t extensions_max; /* and of all chunks of a body: 400 */
+    uint32_t trailers_max;   /* bytes of the trailer section: 431 */
 } HttpLimits;
 
-extern const HttpLimits http_limits; /* the defaults, security.md section 6; body_max 6 MiB */
+#define HTTP_LIMITS                                                                                \
+    {                                                                                              \
+        .target_max = HTTP_TARGET_BYTES_MAX, .field_max = HTTP_FIELD_BYTES_MAX,                    \
+        .fields_max = HTTP_FIELDS_MAX, .head_max = HTTP_HEAD_BYTES_MAX,                            \
+        .body_max = HTTP_BODY_BYTES_MAX, .extension_max = HTTP_EXTENSION_BYTES_MAX,                \
+        .extensions_max = HTTP_EXTENSIONS_BYTES_MAX, .trailers_max = HTTP_TRAILERS_BYTES_MAX,      \
+    }
+
+extern const HttpLimits http_limits; /* HTTP_LIMITS, security.md section 6 */
 
 typedef enum HttpMethod {
     HTTP_OTHER,
@@ -70,8 +87,8 @@ typedef struct HttpRequest {
 
     uint32_t line, scanned; /* start of the current line; bytes before `scanned` are looked at */
     uint8_t stage;
-    bool blank;             /* a leading blank line was skipped */
-    bool close, persist;    /* tokens of Connection */
+    bool blank;          /* a leading blank line was skipped */
+    bool close, persist; /* tokens of Connection */
 
     HttpField fields[HTTP_FIELDS_MAX]; /* last: the rest is cleared for each request */
 } HttpRequest;
@@ -128,7 +145,6 @@ HttpResult http_chunks_next(HttpChunks *chunks, Str in, const HttpLimits *limits
                             Str *ret_data);
 
 /* ---- small tools of the same grammar ---- */
-
 
 bool http_is_token(Str s);
 

@@ -45,7 +45,8 @@ static void feed(Str text, const HttpLimits *limits, size_t (*piece)(void *, siz
             Str data;
             size_t used;
             do {
-                out->result = http_chunks_next(&chunks, str_slice(text, out->used, have), limits, &used, &data);
+                out->result = http_chunks_next(&chunks, str_slice(text, out->used, have), limits,
+                                               &used, &data);
                 out->used += used;
                 strbuf_add(&out->body, data);
             } while (out->result == HTTP_MORE && out->used < have);
@@ -84,8 +85,8 @@ static void check_same(Str text, const Outcome *a, const Outcome *b)
 {
     if (a->result != b->result || a->status != b->status || a->reason != b->reason ||
         (a->result == HTTP_DONE && a->used != b->used))
-        FAIL("'%.*s' in pieces: result %d status %d (%s), at once: %d %d (%s)", STR_ARG(text), b->result,
-             b->status, b->reason, a->result, a->status, a->reason);
+        FAIL("'%.*s' in pieces: result %d status %d (%s), at once: %d %d (%s)", STR_ARG(text),
+             b->result, b->status, b->reason, a->result, a->status, a->reason);
     CHECK_STR(strbuf_str(&b->body), strbuf_str(&a->body));
     if (a->result != HTTP_DONE) return;
     CHECK_INT(b->request.head_len, a->request.head_len);
@@ -246,9 +247,15 @@ static const struct {
     {STR_INIT(GET HOST "X\0: y\r\n" END), 0},
     {STR_INIT(GET HOST "X\x0b: y\r\n" END), 0},
     {STR_INIT(GET HOST "X: \0\r\n" END), 0},
-    {STR_INIT(GET HOST "X: a\x01" "b\r\n" END), 0},
-    {STR_INIT(GET HOST "X: a\x0b" "b\r\n" END), 0},
-    {STR_INIT(GET HOST "X: a\x0c" "b\r\n" END), 0},
+    {STR_INIT(GET HOST "X: a\x01"
+                       "b\r\n" END),
+     0},
+    {STR_INIT(GET HOST "X: a\x0b"
+                       "b\r\n" END),
+     0},
+    {STR_INIT(GET HOST "X: a\x0c"
+                       "b\r\n" END),
+     0},
     {STR_INIT(GET HOST "X: a\x1b[0m\r\n" END), 0},
     {STR_INIT(GET HOST "X: a\x7f\r\n" END), 0},
     {STR_INIT(GET HOST "X: a\rb\r\n" END), 0},
@@ -302,8 +309,10 @@ static const struct {
     {STR_INIT(POST "Transfer-Encoding: chunkedx\r\n\r\n0\r\n\r\n"), 0},
     {STR_INIT(POST "Transfer-Encoding: chunked\x0b\r\n\r\n0\r\n\r\n"), 0},
     {STR_INIT(POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), 0},
-    {STR_INIT(POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n"), 0},
-    {STR_INIT(POST "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), 0},
+    {STR_INIT(POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n"),
+     0},
+    {STR_INIT(POST "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+     0},
     {STR_INIT(POST "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n"), 0},
     {STR_INIT(POST "Transfer-Encoding\t: chunked\r\n\r\n0\r\n\r\n"), 0},
     {STR_INIT(POST "Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n"), 0},
@@ -382,8 +391,8 @@ TEST(http_parse, refuses_what_is_malformed_or_ambiguous)
         run(refused[i].text, &http_limits, &out);
         int want = refused[i].status ? refused[i].status : 400;
         if (out.result != HTTP_REFUSED || out.status != want)
-            FAIL("case %zu '%.*s': result %d, status %d, not %d", i, STR_ARG(refused[i].text), out.result,
-                 out.status, want);
+            FAIL("case %zu '%.*s': result %d, status %d, not %d", i, STR_ARG(refused[i].text),
+                 out.result, out.status, want);
         CHECK(out.reason && strlen(out.reason) > 10);
         strbuf_clear(&out.body);
     }
@@ -397,39 +406,46 @@ static const struct {
 } good[] = {
     {STR_INIT(GET HOST END), STR_INIT("/"), STR_INIT(""), KEEP},
     {STR_INIT("\r\n" GET HOST END), STR_INIT("/"), STR_INIT(""), KEEP},
-    {STR_INIT("GET /a/b%20c?x=1&y=%2F HTTP/1.1\r\n" HOST END), STR_INIT("/a/b%20c"), STR_INIT(""), KEEP},
+    {STR_INIT("GET /a/b%20c?x=1&y=%2F HTTP/1.1\r\n" HOST END), STR_INIT("/a/b%20c"), STR_INIT(""),
+     KEEP},
     {STR_INIT("GET /?? HTTP/1.1\r\n" HOST END), STR_INIT("/"), STR_INIT(""), KEEP},
-    {STR_INIT("GET //x/../y;p=[1]:@!$&'()*+,= HTTP/1.1\r\n" HOST END), STR_INIT("//x/../y;p=[1]:@!$&'()*+,="),
-     STR_INIT(""), KEEP},
+    {STR_INIT("GET //x/../y;p=[1]:@!$&'()*+,= HTTP/1.1\r\n" HOST END),
+     STR_INIT("//x/../y;p=[1]:@!$&'()*+,="), STR_INIT(""), KEEP},
     {STR_INIT("GET http://a/x?y HTTP/1.1\r\nHost: A\r\n" END), STR_INIT("/x"), STR_INIT(""), KEEP},
     {STR_INIT("GET https://a:1/ HTTP/1.1\r\nHost: a:1\r\n" END), STR_INIT("/"), STR_INIT(""), KEEP},
     {STR_INIT("OPTIONS * HTTP/1.1\r\n" HOST END), STR_INIT("*"), STR_INIT(""), KEEP},
     {STR_INIT("PURGE / HTTP/1.1\r\n" HOST END), STR_INIT("/"), STR_INIT(""), KEEP},
     {STR_INIT("GET / HTTP/1.0\r\n" END), STR_INIT("/"), STR_INIT(""), CLOSE},
-    {STR_INIT("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n" END), STR_INIT("/"), STR_INIT(""), KEEP},
-    {STR_INIT("GET / HTTP/1.0\r\nConnection: keep-alive, close\r\n" END), STR_INIT("/"), STR_INIT(""), CLOSE},
+    {STR_INIT("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n" END), STR_INIT("/"), STR_INIT(""),
+     KEEP},
+    {STR_INIT("GET / HTTP/1.0\r\nConnection: keep-alive, close\r\n" END), STR_INIT("/"),
+     STR_INIT(""), CLOSE},
     {STR_INIT(GET HOST "Connection: close\r\n" END), STR_INIT("/"), STR_INIT(""), CLOSE},
     {STR_INIT(GET HOST "Connection: x, ,CLOSE ,\r\n" END), STR_INIT("/"), STR_INIT(""), CLOSE},
-    {STR_INIT(GET HOST "Connection: close\r\nConnection: keep-alive\r\n" END), STR_INIT("/"), STR_INIT(""), CLOSE},
+    {STR_INIT(GET HOST "Connection: close\r\nConnection: keep-alive\r\n" END), STR_INIT("/"),
+     STR_INIT(""), CLOSE},
     {STR_INIT(GET "hOsT:\t a.b-c_d~9:65535 \t\r\n" END), STR_INIT("/"), STR_INIT(""), KEEP},
     {STR_INIT(GET "Host: [::1]:80\r\n" END), STR_INIT("/"), STR_INIT(""), KEEP},
     {STR_INIT(GET "Host: [::ffff:1.2.3.4]\r\n" END), STR_INIT("/"), STR_INIT(""), KEEP},
-    {STR_INIT(GET HOST "X:\r\nY: \r\n!#$%&'*+-.^_`|~09aZ: a:b \"c\"\t\x80\xff\r\n" END), STR_INIT("/"),
-     STR_INIT(""), KEEP},
-    {STR_INIT(POST "Content-Length: 3\r\n\r\nabc"), STR_INIT("/invocations"), STR_INIT("abc"), KEEP},
-    {STR_INIT(POST "Content-Length: 0003\r\nContent-Length: 3\r\n\r\nabc"), STR_INIT("/invocations"),
-     STR_INIT("abc"), KEEP},
+    {STR_INIT(GET HOST "X:\r\nY: \r\n!#$%&'*+-.^_`|~09aZ: a:b \"c\"\t\x80\xff\r\n" END),
+     STR_INIT("/"), STR_INIT(""), KEEP},
+    {STR_INIT(POST "Content-Length: 3\r\n\r\nabc"), STR_INIT("/invocations"), STR_INIT("abc"),
+     KEEP},
+    {STR_INIT(POST "Content-Length: 0003\r\nContent-Length: 3\r\n\r\nabc"),
+     STR_INIT("/invocations"), STR_INIT("abc"), KEEP},
     {STR_INIT(POST "Content-Length: 0\r\n\r\n"), STR_INIT("/invocations"), STR_INIT(""), KEEP},
-    {STR_INIT(POST "Content-Length: 5\r\n\r\n\r\n\0\n\r"), STR_INIT("/invocations"), STR_INIT("\r\n\0\n\r"), KEEP},
+    {STR_INIT(POST "Content-Length: 5\r\n\r\n\r\n\0\n\r"), STR_INIT("/invocations"),
+     STR_INIT("\r\n\0\n\r"), KEEP},
     {STR_INIT(POST "expect: 100-Continue\r\nContent-Length: 1\r\n\r\nx"), STR_INIT("/invocations"),
      STR_INIT("x"), KEEP},
-    {STR_INIT(POST "transfer-encoding: Chunked \r\n\r\n3\r\nabc\r\n0A\r\n0123456789\r\n000\r\n\r\n"),
+    {STR_INIT(POST
+              "transfer-encoding: Chunked \r\n\r\n3\r\nabc\r\n0A\r\n0123456789\r\n000\r\n\r\n"),
      STR_INIT("/invocations"), STR_INIT("abc0123456789"), KEEP},
     {STR_INIT(CHUNKED "0\r\n\r\n"), STR_INIT("/invocations"), STR_INIT(""), KEEP},
-    {STR_INIT(CHUNKED "0000000000000003\r\n\r\n\n\r\n0\r\n\r\n"), STR_INIT("/invocations"), STR_INIT("\r\n\n"),
-     KEEP},
-    {STR_INIT(CHUNKED "1;a;b=c;d=\"e\\\"; \t\xff\"\r\nx\r\n0;z\r\n\r\n"), STR_INIT("/invocations"), STR_INIT("x"),
-     KEEP},
+    {STR_INIT(CHUNKED "0000000000000003\r\n\r\n\n\r\n0\r\n\r\n"), STR_INIT("/invocations"),
+     STR_INIT("\r\n\n"), KEEP},
+    {STR_INIT(CHUNKED "1;a;b=c;d=\"e\\\"; \t\xff\"\r\nx\r\n0;z\r\n\r\n"), STR_INIT("/invocations"),
+     STR_INIT("x"), KEEP},
     {STR_INIT(CHUNKED "1\r\nx\r\n0\r\nContent-Length: 99\r\nTransfer-Encoding: x\r\nHost:\r\n\r\n"),
      STR_INIT("/invocations"), STR_INIT("x"), KEEP},
 };
@@ -446,8 +462,8 @@ TEST(http_parse, takes_what_is_right)
         Outcome out;
         run(text, &http_limits, &out);
         if (out.result != HTTP_DONE)
-            FAIL("case %zu '%.*s': result %d, status %d: %s", i, STR_ARG(good[i].text), out.result, out.status,
-                 out.reason);
+            FAIL("case %zu '%.*s': result %d, status %d: %s", i, STR_ARG(good[i].text), out.result,
+                 out.status, out.reason);
         CHECK_INT(out.used, good[i].text.len);
         CHECK_STR(http_path(&out.request), good[i].path);
         CHECK_STR(strbuf_str(&out.body), good[i].body);
@@ -471,7 +487,8 @@ TEST(http_parse, gives_fields_and_parts)
     CHECK(!http_field(request, STR("X-b")).ptr);
     CHECK_STR(http_field_value(request, request->host), STR("h:1"));
     CHECK_STR(http_field_value(request, request->accept), STR("text/csv"));
-    Str parameters, type = http_media_type(http_field_value(request, request->content_type), &parameters);
+    Str parameters,
+        type = http_media_type(http_field_value(request, request->content_type), &parameters);
     CHECK_STR(type, STR("text/csv"));
     CHECK_STR(http_parameter(parameters, STR("label_size")), STR("1"));
     CHECK_STR(http_parameter(parameters, STR("CHARSET")), STR("utf-8"));
@@ -520,8 +537,9 @@ TEST(http_parse, limits_hold_at_the_limit_and_one_beyond)
     check_status(STR(GET HOST "X: yz\r\n\r\n"), &small, 0);
     check_status(STR(GET HOST "X: yzz\r\n\r\n"), &small, 431);
     check_status(STR(GET HOST "X: yz\r\n\r\nmore"), &small, 0);
-    check_status(build(&arena, GET HOST, "X: 0123456789012345678901234567890123456789\r\n", 2000, "\r\n"), limits,
-                 431);
+    check_status(
+        build(&arena, GET HOST, "X: 0123456789012345678901234567890123456789\r\n", 2000, "\r\n"),
+        limits, 431);
 
     /* Bodies. */
     small = *limits;
@@ -548,8 +566,9 @@ TEST(http_parse, limits_hold_at_the_limit_and_one_beyond)
  * the byte was harmless there. */
 TEST(http_parse, one_wrong_byte_anywhere)
 {
-    static const char text[] = "\r\nPOST /a?b HTTP/1.1\r\nHost: a\r\nX: y\r\nTransfer-Encoding: chunked\r\n\r\n"
-                               "2;e=\"f\"\r\nhi\r\n0\r\nT: u\r\n\r\n";
+    static const char text[] =
+        "\r\nPOST /a?b HTTP/1.1\r\nHost: a\r\nX: y\r\nTransfer-Encoding: chunked\r\n\r\n"
+        "2;e=\"f\"\r\nhi\r\n0\r\nT: u\r\n\r\n";
     char changed[sizeof text];
     int taken = 0, refusals = 0;
     for (size_t at = 0; at < sizeof text - 1; at++)
@@ -562,7 +581,8 @@ TEST(http_parse, one_wrong_byte_anywhere)
             if (out.result == HTTP_DONE) {
                 taken++;
                 if (byte < ' ' && byte != '\t' && changed[at] != text[at] && byte != text[at])
-                    CHECK(out.body.len == 2 && memchr(out.body.ptr, byte, 2)); /* only inside the body */
+                    CHECK(out.body.len == 2 &&
+                          memchr(out.body.ptr, byte, 2)); /* only inside the body */
             }
             strbuf_clear(&out.body);
         }

@@ -4,6 +4,8 @@
  * No allocation, no copy of the input, no timer is moved.  Timers are lazy: a connection's timer
  * may fire too early, looks at the connection's deadline, and is started again for the rest. */
 
+#include "net/http_server.h"
+
 #include "net/http_connection.h"
 
 #include "base/memory.h"
@@ -16,31 +18,22 @@
 #include <unistd.h>
 
 enum {
-    INPUT_SIZE = 64 * 1024,  /* of the shared buffer */
-    KEPT_MIN = 4 * 1024,     /* of a connection's own at first */
-    PIECE_MIN = 64 * 1024,   /* room for a body's next piece */
-    ACCEPTS_MAX = 64,        /* at a time, then others have their turn */
+    INPUT_SIZE = 64 * 1024, /* of the shared buffer */
+    KEPT_MIN = 4 * 1024,    /* of a connection's own at first */
+    PIECE_MIN = 64 * 1024,  /* room for a body's next piece */
+    ACCEPTS_MAX = 64,       /* at a time, then others have their turn */
     READS_MAX = 16,
 };
 static const double accept_pause_seconds = 0.1;
 
 const HttpOptions http_options = {
-    .limits = {
-        .target_max = 16 * 1024,
-        .field_max = 16 * 1024,
-        .fields_max = HTTP_FIELDS_MAX,
-        .head_max = 64 * 1024,
-        .body_max = 6 * 1024 * 1024,
-        .extension_max = 256,
-        .extensions_max = 64 * 1024,
-        .trailers_max = 8 * 1024,
-    },
-    .connections_max = 20000,
-    .head_seconds = 10,
-    .idle_seconds = 60,
-    .slow_seconds = 10,
-    .slow_bytes = 1024,
-    .stop_seconds = 30,
+    .limits = HTTP_LIMITS,
+    .connections_max = HTTP_CONNECTIONS_MAX,
+    .head_seconds = HTTP_HEAD_SECONDS,
+    .idle_seconds = HTTP_IDLE_SECONDS,
+    .slow_seconds = HTTP_SLOW_SECONDS,
+    .slow_bytes = HTTP_SLOW_BYTES,
+    .stop_seconds = HTTP_STOP_SECONDS,
     .linger_seconds = 2,
 };
 
@@ -85,8 +78,10 @@ void connection_close(Connection *c)
     bytes_clear(&c->out);
     c->out_sent = 0;
     bytes_clear(&c->fields);
-    if (c->previous) c->previous->next = c->next;
-    else server->first = c->next;
+    if (c->previous)
+        c->previous->next = c->next;
+    else
+        server->first = c->next;
     if (c->next) c->next->previous = c->previous;
     connection_count(&server->counts.open, -1);
     check_stopped(server);
@@ -147,7 +142,8 @@ static void set_waits(Connection *c)
         connection_deadline(c, moving);
     } else if (c->stage == STAGE_HEAD) {
         connection_wait(c, EPOLLIN);
-        connection_deadline(c, c->begun ? c->since + options->head_seconds : now + options->idle_seconds);
+        connection_deadline(c, c->begun ? c->since + options->head_seconds
+                                        : now + options->idle_seconds);
     } else if (c->stage == STAGE_BODY) {
         connection_wait(c, c->paused ? 0 : EPOLLIN);
         connection_deadline(c, c->paused ? INFINITY : moving);
@@ -165,13 +161,15 @@ static void fire(LoopTimer *timer)
         connection_deadline(c, c->deadline);
         return;
     }
-    bool waits_for_request = !c->blocked && (c->stage == STAGE_BODY || (c->stage == STAGE_HEAD && c->begun));
+    bool waits_for_request = !c->blocked &&
+                             (c->stage == STAGE_BODY || (c->stage == STAGE_HEAD && c->begun));
     if (!waits_for_request) {
         connection_close(c);
         return;
     }
-    connection_refuse(c, 408, c->stage == STAGE_HEAD ? "the request's head took too long"
-                                                     : "the request's body came too slowly");
+    connection_refuse(c, 408,
+                      c->stage == STAGE_HEAD ? "the request's head took too long"
+                                             : "the request's body came too slowly");
 }
 
 /* ---- input that must outlive a call ---- */
@@ -185,12 +183,14 @@ static bool keep_input(Connection *c)
     if (!kept) return false;
     kept->input = (Input){0};
     Str rest = {shared->bytes.ptr + shared->at, shared->bytes.len - shared->at};
-    if (!bytes_reserve(&kept->input.bytes, MAX(rest.len, (size_t)KEPT_MIN)) || !bytes_add(&kept->input.bytes, rest)) {
+    if (!bytes_reserve(&kept->input.bytes, MAX(rest.len, (size_t)KEPT_MIN)) ||
+        !bytes_add(&kept->input.bytes, rest)) {
         free(kept);
         return false;
     }
     const HttpRequest *request = &c->server->request;
-    memcpy(&kept->request, request, offsetof(HttpRequest, fields) + request->n_fields * sizeof(HttpField));
+    memcpy(&kept->request, request,
+           offsetof(HttpRequest, fields) + request->n_fields * sizeof(HttpField));
     kept->request.bytes = kept->input.bytes.ptr;
     size_t moved_by = shared->at;
     c->raw_at -= MIN(c->raw_at, moved_by);
@@ -214,7 +214,8 @@ static bool make_room(Connection *c)
         uint64_t rest = request->content_length - c->body_len;
         want = (size_t)MIN(rest + 1, (uint64_t)MAX(want, (size_t)PIECE_MIN));
     }
-    if (input->bytes.capacity - input->bytes.len < MIN(want, (size_t)1024) && !bytes_reserve(&input->bytes, want))
+    if (input->bytes.capacity - input->bytes.len < MIN(want, (size_t)1024) &&
+        !bytes_reserve(&input->bytes, want))
         return false;
     request->bytes = input->bytes.ptr + input->at;
     return true;
@@ -305,7 +306,8 @@ static HttpResult read_length(Connection *c)
     Input *input = connection_input(c);
     const HttpRequest *request = connection_request(c);
     if (c->paused) return HTTP_MORE;
-    size_t n = (size_t)MIN((uint64_t)(input->bytes.len - c->raw_at), request->content_length - c->body_len);
+    size_t n = (size_t)MIN((uint64_t)(input->bytes.len - c->raw_at),
+                           request->content_length - c->body_len);
     if (!take_piece(c, (Str){input->bytes.ptr + c->raw_at, n})) return HTTP_REFUSED;
     c->raw_at += n;
     c->next_at = c->raw_at;
@@ -335,7 +337,8 @@ static bool read_body(Connection *c)
         return false;
     }
     Input *input = connection_input(c);
-    if (!c->in_pieces) c->exchange.body = (Str){input->bytes.ptr + input->at + request->head_len, c->body_len};
+    if (!c->in_pieces)
+        c->exchange.body = (Str){input->bytes.ptr + input->at + request->head_len, c->body_len};
     call_request(c);
     return true;
 }
@@ -386,14 +389,17 @@ static bool step(Connection *c)
     /* While an answer waits for the socket nothing else is read: memory stays bounded. */
     if (c->blocked || (c->file >= 0 && !connection_flush(c))) return false;
     switch (c->stage) {
-    case STAGE_HEAD: return read_head(c);
-    case STAGE_BODY: return read_body(c);
+    case STAGE_HEAD:
+        return read_head(c);
+    case STAGE_BODY:
+        return read_body(c);
     case STAGE_HANDLER:
         if (!c->wants_room || !c->server->handler.room || !connection_flush(c)) return false;
         c->wants_room = false;
         c->server->handler.room(c->server->handler.arg, &c->exchange);
         return true;
-    default: return false;
+    default:
+        return false;
     }
 }
 
@@ -406,8 +412,10 @@ void connection_process(Connection *c)
     bool outer = server->current == NULL;
     if (outer) server->current = c;
     c->processing = true;
-    while (step(c)) {}
-    if (c->stage == STAGE_FINISH) c->drop_input |= connection_input(c)->at < connection_input(c)->bytes.len;
+    while (step(c)) {
+    }
+    if (c->stage == STAGE_FINISH)
+        c->drop_input |= connection_input(c)->at < connection_input(c)->bytes.len;
     if (c->stage != STAGE_CLOSED && !settle_input(c)) connection_close(c);
     if (connection_flush(c) && c->stage == STAGE_FINISH) begin_linger(c);
     if (outer) {
@@ -493,8 +501,9 @@ void http_body_pause(HttpExchange *exchange, bool pause)
 
 static void answer_busy(int fd)
 {
-    static const char text[] = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
-                               "Connection: close\r\n\r\n";
+    static const char text[] =
+        "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
+        "Connection: close\r\n\r\n";
     ssize_t n = send(fd, text, sizeof text - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)n;
     shutdown(fd, SHUT_WR);
@@ -503,7 +512,8 @@ static void answer_busy(int fd)
 
 static void add_connection(HttpServer *server, int fd)
 {
-    Connection *c = server->counts.open < server->options.connections_max ? calloc(1, sizeof *c) : NULL;
+    Connection *c = server->counts.open < server->options.connections_max ? calloc(1, sizeof *c)
+                                                                          : NULL;
     if (!c) {
         answer_busy(fd);
         return;
@@ -569,7 +579,8 @@ static void accept_connections(LoopSource *source, uint32_t events UNUSED)
 static bool start_waiting(Listener *listener, Error *err)
 {
     listener->source.ready = accept_connections;
-    listener->waiting = loop_add(listener->server->loop, listener->fd, listener->events, &listener->source, err);
+    listener->waiting = loop_add(listener->server->loop, listener->fd, listener->events,
+                                 &listener->source, err);
     return listener->waiting;
 }
 
@@ -577,7 +588,8 @@ static void resume_accepting(LoopTimer *timer)
 {
     Listener *listener = LOOP_OWNER(timer, Listener, timer);
     if (!start_waiting(listener, NULL))
-        loop_timer_start(listener->server->loop, timer, loop_now(listener->server->loop) + accept_pause_seconds);
+        loop_timer_start(listener->server->loop, timer,
+                         loop_now(listener->server->loop) + accept_pause_seconds);
 }
 
 bool http_server_listen(HttpServer *server, int fd, bool shared, Error *err)
@@ -643,7 +655,8 @@ void http_server_stop(HttpServer *server, void (*stopped)(void *arg), void *arg)
         if (c->stage == STAGE_HEAD && !c->begun && !c->blocked && c->file < 0) connection_close(c);
     }
     server->stop_timer.fire = stop_now;
-    loop_timer_start(server->loop, &server->stop_timer, loop_now(server->loop) + server->options.stop_seconds);
+    loop_timer_start(server->loop, &server->stop_timer,
+                     loop_now(server->loop) + server->options.stop_seconds);
     check_stopped(server);
 }
 

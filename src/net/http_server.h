@@ -42,15 +42,24 @@ typedef struct HttpHandler {
     void (*lost)(void *arg, HttpExchange *exchange);
 } HttpHandler;
 
+enum {
+    HTTP_CONNECTIONS_MAX = 20000,
+    HTTP_HEAD_SECONDS = 10,
+    HTTP_IDLE_SECONDS = 60,
+    HTTP_SLOW_SECONDS = 10,
+    HTTP_SLOW_BYTES = 1024,
+    HTTP_STOP_SECONDS = 30,
+};
+
 typedef struct HttpOptions {
     HttpLimits limits;
-    int connections_max;    /* 503 beyond */
-    double head_seconds;    /* from a head's first byte to its end: 408 beyond */
-    double idle_seconds;    /* a connection without a request is closed after that */
-    double slow_seconds;    /* after so long a body or answer must move at slow_bytes a second */
+    int connections_max; /* 503 beyond */
+    double head_seconds; /* from a head's first byte to its end: 408 beyond */
+    double idle_seconds; /* a connection without a request is closed after that */
+    double slow_seconds; /* after so long a body or answer must move at slow_bytes a second */
     double slow_bytes;
-    double stop_seconds;    /* running requests get so long when the server stops */
-    double linger_seconds;  /* input is read and dropped so long after a refusal */
+    double stop_seconds;   /* running requests get so long when the server stops */
+    double linger_seconds; /* input is read and dropped so long after a refusal */
 } HttpOptions;
 
 extern const HttpOptions http_options; /* security.md section 6 and 8 */
@@ -80,7 +89,8 @@ HttpCounts http_server_counts(const HttpServer *server); /* from any thread */
 
 /* host: an address; port 0: any, reported in *ret_port.  `reuse`: further sockets of this process
  * may listen on the same port (SO_REUSEPORT); a port that another process has is still refused. */
-bool http_listen_tcp(const char *host, int port, bool reuse, int *ret_fd, int *ret_port, Error *err);
+bool http_listen_tcp(const char *host, int port, bool reuse, int *ret_fd, int *ret_port,
+                     Error *err);
 
 /* A stale socket file (nobody answers) is replaced, a live one is an error.  Mode 0600. */
 bool http_listen_unix(const char *path, int *ret_fd, Error *err);

@@ -136,7 +136,8 @@ static void handle_request(void *arg UNUSED, HttpExchange *exchange)
 static void handle_lost(void *arg UNUSED, HttpExchange *exchange)
 {
     atomic_fetch_add(&fixture.lost, 1);
-    if (str_is(http_path(exchange->request), "/later") && exchange->user) *(bool *)exchange->user = true;
+    if (str_is(http_path(exchange->request), "/later") && exchange->user)
+        *(bool *)exchange->user = true;
     if (str_is(http_path(exchange->request), "/pieces")) free(exchange->user);
 }
 
@@ -183,7 +184,8 @@ static int dial(void)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     memcpy(address.sun_path, fixture.path, strlen(fixture.path) + 1);
-    if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0) FAIL("connect: %s", strerror(errno));
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0)
+        FAIL("connect: %s", strerror(errno));
     struct timeval limit = {.tv_sec = 10};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     return fd;
@@ -246,7 +248,8 @@ static Str ask(Str request, Arena *arena)
 static int count(Str text, const char *what)
 {
     int n = 0;
-    for (size_t i = 0; i + strlen(what) <= text.len; i++) n += memcmp(text.ptr + i, what, strlen(what)) == 0;
+    for (size_t i = 0; i + strlen(what) <= text.len; i++)
+        n += memcmp(text.ptr + i, what, strlen(what)) == 0;
     return n;
 }
 
@@ -291,10 +294,15 @@ TEST(http_server, pipelined_requests_are_answered_in_order)
     ARENA(arena);
     AUTO_STRBUF StrBuf text = STRBUF(1 << 20);
     for (int i = 0; i < 2000; i++) {
-        if (i % 100 == 50) strbuf_addf(&text, "POST /later" HOST "Content-Length: 4\r\n\r\n%04d", i);
-        else if (i % 2) strbuf_addf(&text, "POST /echo" HOST "Content-Length: 4\r\n\r\n%04d", i);
-        else strbuf_addf(&text, "POST /echo" HOST "Transfer-Encoding: chunked\r\n\r\n1\r\n%d\r\n3;x\r\n%03d\r\n0\r\n\r\n",
-                         i / 1000, i % 1000);
+        if (i % 100 == 50)
+            strbuf_addf(&text, "POST /later" HOST "Content-Length: 4\r\n\r\n%04d", i);
+        else if (i % 2)
+            strbuf_addf(&text, "POST /echo" HOST "Content-Length: 4\r\n\r\n%04d", i);
+        else
+            strbuf_addf(&text,
+                        "POST /echo" HOST
+                        "Transfer-Encoding: chunked\r\n\r\n1\r\n%d\r\n3;x\r\n%03d\r\n0\r\n\r\n",
+                        i / 1000, i % 1000);
     }
     strbuf_addf(&text, "GET /echo" LAST "\r\n");
     Str all = ask(strbuf_str(&text), &arena);
@@ -315,8 +323,10 @@ TEST(http_server, pieces_of_any_size_give_the_same_answer)
     ARENA(arena);
     Str requests[] = {
         STR("POST /echo" LAST "Content-Length: 11\r\n\r\nhello world"),
-        STR("POST /echo" LAST "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6;a=b\r\n world\r\n0\r\nT: u\r\n\r\n"),
-        STR("POST /later" LAST "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n"),
+        STR("POST /echo" LAST
+            "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6;a=b\r\n world\r\n0\r\nT: u\r\n\r\n"),
+        STR("POST /later" LAST
+            "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n"),
     };
     for (size_t i = 0; i < COUNT(requests); i++)
         for (size_t step = 1; step < 60; step = step * 3 + 1) {
@@ -400,12 +410,17 @@ TEST(http_server, refusals_answer_and_close)
     } cases[] = {
         {"GET / HTTP/1.1\r\n\r\nGET /echo" HOST "\r\n", "400"},
         {"GET /echo\r\n\r\n", "400"},
-        {"POST /echo" HOST "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400"},
-        {"POST /echo" HOST "Transfer-Encoding: chunked\r\n\r\n3\r\nabc0\r\n\r\nGET /echo" HOST "\r\n", "400"},
+        {"POST /echo" HOST "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+         "400"},
+        {"POST /echo" HOST "Transfer-Encoding: chunked\r\n\r\n3\r\nabc0\r\n\r\nGET /echo" HOST
+         "\r\n",
+         "400"},
         {"POST /pieces" HOST "Transfer-Encoding: chunked\r\n\r\n3\r\nabc0\r\n\r\n", "400"},
         {"POST /echo" HOST "Content-Length: 7000000\r\n\r\n", "413"},
         {"POST /small" HOST "Content-Length: 11\r\n\r\n01234567890", "413"},
-        {"POST /small" HOST "Transfer-Encoding: chunked\r\n\r\n9\r\n012345678\r\n2\r\nab\r\n0\r\n\r\n", "413"},
+        {"POST /small" HOST
+         "Transfer-Encoding: chunked\r\n\r\n9\r\n012345678\r\n2\r\nab\r\n0\r\n\r\n",
+         "413"},
         {"POST /denied" HOST "Content-Length: 11\r\n\r\n", "403"},
         {"GET /echo" HOST "Expect: x\r\n\r\n", "417"},
         {"CONNECT a:1 HTTP/1.1\r\n", "501"},
@@ -422,7 +437,8 @@ TEST(http_server, refusals_answer_and_close)
     for (int i = 0; i < 1000; i++) strbuf_add(&text, (Str){big, 2000});
     check_status(ask(strbuf_str(&text), &arena), "403");
     /* A good one at the limit. */
-    check_status(ask(STR("POST /small" LAST "Content-Length: 10\r\n\r\n0123456789"), &arena), "200");
+    check_status(ask(STR("POST /small" LAST "Content-Length: 10\r\n\r\n0123456789"), &arena),
+                 "200");
     finish();
 }
 
@@ -448,7 +464,8 @@ TEST(http_server, a_half_closed_client_gets_its_answers)
     start(NULL);
     ARENA(arena);
     int fd = dial();
-    say(fd, STR("POST /echo" HOST "Content-Length: 2\r\n\r\nhiPOST /later" HOST "Content-Length: 2\r\n\r\nho"));
+    say(fd, STR("POST /echo" HOST "Content-Length: 2\r\n\r\nhiPOST /later" HOST
+                "Content-Length: 2\r\n\r\nho"));
     shutdown(fd, SHUT_WR);
     Str answers = hear_all(fd, &arena);
     CHECK_INT(count(answers, "HTTP/1.1 200"), 2);
@@ -600,7 +617,8 @@ TEST(http_server, connections_and_descriptors_have_limits)
     clock_gettime(clock, &cpu0);
     usleep(300000);
     clock_gettime(clock, &cpu1);
-    double used = (double)(cpu1.tv_sec - cpu0.tv_sec) + (double)(cpu1.tv_nsec - cpu0.tv_nsec) * 1e-9;
+    double used = (double)(cpu1.tv_sec - cpu0.tv_sec) +
+                  (double)(cpu1.tv_nsec - cpu0.tv_nsec) * 1e-9;
     CHECK(used < 0.1);
     setrlimit(RLIMIT_NOFILE, &before);
     for (int i = 1; i < 8; i++) close(client[i]);
@@ -620,7 +638,8 @@ TEST(http_server, idle_connections_are_small)
     getrlimit(RLIMIT_NOFILE, &limit);
     int n = 2000;
     limit.rlim_cur = MIN(limit.rlim_max, (rlim_t)(2 * n + 100));
-    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < (rlim_t)(2 * n + 100)) SKIP("few descriptors");
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < (rlim_t)(2 * n + 100))
+        SKIP("few descriptors");
     start(NULL);
     ARENA(arena);
     int *fds = arena_array(&arena, int, n);
@@ -648,7 +667,8 @@ TEST(http_server, listening_says_what_is_wrong)
     Error err = {0};
     int fd, other, port;
     CHECK(!http_listen_tcp("nowhere", 0, false, &fd, &port, &err));
-    CHECK_STR(str_of(err.text), STR("'nowhere' is not an IP address to listen on (0.0.0.0 means all)"));
+    CHECK_STR(str_of(err.text),
+              STR("'nowhere' is not an IP address to listen on (0.0.0.0 means all)"));
     CHECK_OK(http_listen_tcp("127.0.0.1", 0, false, &fd, &port, &err), err);
     CHECK(port > 0);
     CHECK(!http_listen_tcp("127.0.0.1", port, false, &other, NULL, &err));

@@ -67,8 +67,10 @@ void loop_timer_start(Loop *loop, LoopTimer *timer, double at)
     if (timer->position) {
         bool later = at > timer->at;
         timer->at = at;
-        if (later) sift_down(loop, timer->position, timer);
-        else sift_up(loop, timer->position, timer);
+        if (later)
+            sift_down(loop, timer->position, timer);
+        else
+            sift_up(loop, timer->position, timer);
         return;
     }
     if (loop->n_timers + 2 > loop->capacity) {
@@ -89,8 +91,10 @@ void loop_timer_stop(Loop *loop, LoopTimer *timer)
     timer->position = 0;
     LoopTimer *last = loop->heap[loop->n_timers--];
     if (last == timer) return;
-    if (position > 1 && loop->heap[position / 2]->at > last->at) sift_up(loop, position, last);
-    else sift_down(loop, position, last);
+    if (position > 1 && loop->heap[position / 2]->at > last->at)
+        sift_up(loop, position, last);
+    else
+        sift_down(loop, position, last);
 }
 
 static void fire_timers(Loop *loop)
@@ -120,7 +124,9 @@ void loop_change(Loop *loop, int fd, uint32_t events, LoopSource *source)
     (void)failed;
 }
 
-static void ready_nothing(LoopSource *source UNUSED, uint32_t events UNUSED) {}
+static void ready_nothing(LoopSource *source UNUSED, uint32_t events UNUSED)
+{
+}
 
 void loop_remove(Loop *loop, int fd, LoopSource *source)
 {
@@ -217,7 +223,8 @@ bool loop_new(Loop **ret_loop, Error *err)
     loop->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (loop->epoll >= 0 && loop->wake < 0) code = errno;
     loop->wake_source.ready = run_tasks;
-    if (loop->epoll < 0 || loop->wake < 0) error_sys(err, code, "make an event loop");
+    if (loop->epoll < 0 || loop->wake < 0)
+        error_sys(err, code, "make an event loop");
     else if (loop_add(loop, loop->wake, EPOLLIN, &loop->wake_source, err)) {
         *ret_loop = loop;
         return true;

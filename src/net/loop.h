@@ -13,7 +13,8 @@
 
 typedef struct Loop Loop;
 
-#define LOOP_OWNER(pointer, Type, member) ((Type *)(void *)((char *)(pointer)-offsetof(Type, member)))
+#define LOOP_OWNER(pointer, Type, member)                                                          \
+    ((Type *)(void *)((char *)(pointer)-offsetof(Type, member)))
 
 typedef struct LoopSource {
     void (*ready)(struct LoopSource *source, uint32_t events);
@@ -23,7 +24,7 @@ typedef struct LoopSource {
 
 typedef struct LoopTimer {
     void (*fire)(struct LoopTimer *timer);
-    double at;        /* on the loop's clock */
+    double at;         /* on the loop's clock */
     uint32_t position; /* in the heap, from 1; 0: not running */
 } LoopTimer;
 

@@ -41,7 +41,8 @@ TEST(loop, timers_fire_in_order)
     }
     for (int i = 0; i < TIMERS; i += 3) loop_timer_stop(run.loop, &run.timers[i]);
     for (int i = 1; i < TIMERS; i += 3) /* moved, both ways */
-        loop_timer_start(run.loop, &run.timers[i], now + 0.05 * random_unit(random, (uint64_t)i + 1000));
+        loop_timer_start(run.loop, &run.timers[i],
+                         now + 0.05 * random_unit(random, (uint64_t)i + 1000));
     LoopTimer last = {.fire = fire_last};
     loop_timer_start(run.loop, &last, now + 0.06);
     CHECK_OK(loop_run(run.loop, &err), err);

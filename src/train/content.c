@@ -35,22 +35,25 @@ bool content_type_parse(Str value, ContentType *ret_type, int32_t *ret_label_siz
         if (!str_eq_nocase(type, types[i].name)) continue;
         *ret_type = types[i].type;
         if (!parameters.ptr) return true;
-        Str label_size = http_parameter(parameters, STR("label_size")), charset = http_parameter(parameters, STR("charset"));
+        Str label_size = http_parameter(parameters, STR("label_size")),
+            charset = http_parameter(parameters, STR("charset"));
         int64_t n = 0;
         if (label_size.ptr && (!str_to_int64(label_size, &n) || n < 0 || n > COLUMNS_MAX))
             return error_set(err, ERROR_UNSUPPORTED, "label_size '%.*s' is not a number of columns",
                              (int)MIN(label_size.len, (size_t)SHOWN_MAX), label_size.ptr);
-        if (charset.ptr && !str_eq_nocase(charset, STR("utf-8")) && !str_eq_nocase(charset, STR("us-ascii")))
+        if (charset.ptr && !str_eq_nocase(charset, STR("utf-8")) &&
+            !str_eq_nocase(charset, STR("us-ascii")))
             return error_set(err, ERROR_UNSUPPORTED, "charset '%.*s' is not offered, only utf-8",
                              (int)MIN(charset.len, (size_t)SHOWN_MAX), charset.ptr);
         *ret_label_size = (int32_t)n;
         return true;
     }
     return error_set(err, ERROR_UNSUPPORTED,
-                     type.len ? "content type '%.*s' is not offered; send text/csv, application/json, "
-                                "application/jsonlines, application/x-recordio-protobuf or text/libsvm"
-                              : "the request has no Content-Type%.*s; send text/csv, application/json, "
-                                "application/jsonlines, application/x-recordio-protobuf or text/libsvm",
+                     type.len
+                         ? "content type '%.*s' is not offered; send text/csv, application/json, "
+                           "application/jsonlines, application/x-recordio-protobuf or text/libsvm"
+                         : "the request has no Content-Type%.*s; send text/csv, application/json, "
+                           "application/jsonlines, application/x-recordio-protobuf or text/libsvm",
                      (int)MIN(type.len, (size_t)SHOWN_MAX), type.len ? type.ptr : "");
 }
 
@@ -92,7 +95,8 @@ static float *row_place(const ContentReader *reader, ContentRows *rows, size_t n
     if (at + n > rows->capacity) {
         size_t capacity = MAX(at + n, MAX(rows->capacity * 2, (size_t)1024));
         /* The row at hand may be there in part: all is kept. */
-        float *grown = data_grow(rows->values, rows->capacity, capacity, sizeof(float), "the rows of a request", err);
+        float *grown = data_grow(rows->values, rows->capacity, capacity, sizeof(float),
+                                 "the rows of a request", err);
         if (!grown) return NULL;
         rows->values = grown;
         rows->capacity = capacity;
@@ -102,8 +106,8 @@ static float *row_place(const ContentReader *reader, ContentRows *rows, size_t n
 
 static bool wrong_width(const ContentReader *reader, int64_t n, Error *err)
 {
-    return error_set(err, ERROR_CONFLICT, "expected %d features, got %lld in record %lld", reader->n_cols,
-                     (long long)n, (long long)reader->record);
+    return error_set(err, ERROR_CONFLICT, "expected %d features, got %lld in record %lld",
+                     reader->n_cols, (long long)n, (long long)reader->record);
 }
 
 static bool bad_record(const ContentReader *reader, Error *err, const char *what)
@@ -126,7 +130,8 @@ static bool bad_number(const ContentReader *reader, int64_t column, Str text, Er
 }
 
 /* Counts the row in; refuses NaN and infinities where the model cannot take them. */
-static bool end_row(ContentReader *reader, ContentRows *rows, const float *row, int64_t n, Error *err)
+static bool end_row(ContentReader *reader, ContentRows *rows, const float *row, int64_t n,
+                    Error *err)
 {
     if (reader->n_cols == 0) {
         if (n == 0) return bad_record(reader, err, "it has no features");
@@ -136,9 +141,11 @@ static bool end_row(ContentReader *reader, ContentRows *rows, const float *row, 
     if (!reader->form->missing)
         for (int64_t j = 0; j < n; j++)
             if (!isfinite(row[j]))
-                return error_set(err, ERROR_CONFLICT,
-                                 "record %lld, column %lld: the value is %s, which this model cannot take",
-                                 (long long)reader->record, (long long)j, isnan(row[j]) ? "missing" : "infinite");
+                return error_set(
+                    err, ERROR_CONFLICT,
+                    "record %lld, column %lld: the value is %s, which this model cannot take",
+                    (long long)reader->record, (long long)j,
+                    isnan(row[j]) ? "missing" : "infinite");
     rows->n_rows++;
     reader->record++;
     return true;
@@ -152,8 +159,10 @@ static float category_code(const Feature *feature, Str text)
         int32_t middle = low + (high - low) / 2;
         int order = str_compare(feature->categories[middle], text);
         if (order == 0) return (float)middle;
-        if (order < 0) low = middle + 1;
-        else high = middle - 1;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle - 1;
     }
     for (int32_t i = 0; i < feature->n_categories; i++) /* ... others are looked through */
         if (str_eq(feature->categories[i], text)) return (float)i;
@@ -217,8 +226,8 @@ static bool number_of(Str text, float *ret_value)
 }
 
 /* One field at p, up to its separator, line end or the end.  Returns the place behind it. */
-static const char *read_field(ContentReader *reader, const char *p, const char *end, int64_t column, float *ret_value,
-                              Error *err)
+static const char *read_field(ContentReader *reader, const char *p, const char *end, int64_t column,
+                              float *ret_value, Error *err)
 {
     char separator = reader->separator;
     const Feature *category = category_at(reader, column);
@@ -238,7 +247,8 @@ static const char *read_field(ContentReader *reader, const char *p, const char *
         if (n && p[-1] == '\r' && (p == end || *p == '\n')) n--;
         text = str_trim((Str){begin, n});
     }
-    if (category) *ret_value = text.len ? category_code(category, text) : NAN;
+    if (category)
+        *ret_value = text.len ? category_code(category, text) : NAN;
     else if (!number_of(text, ret_value)) {
         bad_number(reader, column, text, err);
         return NULL;
@@ -262,7 +272,8 @@ static bool read_csv_row(ContentReader *reader, ContentRows *rows, Error *err)
         /* The short way.  Whatever it does not like is read again below, which finds the words. */
         int32_t found;
         size_t next;
-        if (csv_parse_row(str_from(reader->body, reader->at), reader->separator, row, reader->n_cols, &found, &next, NULL) &&
+        if (csv_parse_row(str_from(reader->body, reader->at), reader->separator, row,
+                          reader->n_cols, &found, &next, NULL) &&
             found == reader->n_cols) {
             reader->at += next;
             return end_row(reader, rows, row, found, err);
@@ -280,11 +291,14 @@ static bool read_csv_row(ContentReader *reader, ContentRows *rows, Error *err)
         } else {
             p = read_field(reader, p, end, n, &value, err);
             if (!p) return false;
-            if (!reader->n_cols && !(row = row_place(reader, rows, (size_t)n + 1, err))) return false;
+            if (!reader->n_cols && !(row = row_place(reader, rows, (size_t)n + 1, err)))
+                return false;
             if (!reader->n_cols || n < reader->n_cols) row[n] = value;
         }
-        if (p < end && *p == reader->separator) p++;
-        else break;
+        if (p < end && *p == reader->separator)
+            p++;
+        else
+            break;
     }
     p = end_line(p, end);
     if (!p) return bad_record(reader, err, "text follows a quoted field");
@@ -299,7 +313,8 @@ static const char *read_pair(const char *p, const char *end, int64_t *ret_index,
 {
     int64_t index = 0;
     const char *begin = p;
-    for (; p < end && *p >= '0' && *p <= '9' && index < INT32_MAX; p++) index = index * 10 + (*p - '0');
+    for (; p < end && *p >= '0' && *p <= '9' && index < INT32_MAX; p++)
+        index = index * 10 + (*p - '0');
     if (p == begin || p == end || *p != ':' || index >= INT32_MAX) return NULL;
     begin = ++p;
     p = number_parse_float(begin, end, ret_value);
@@ -339,14 +354,16 @@ static bool read_pairs(ContentReader *reader, Str line, float *row, int64_t *sma
         float value;
         const char *word_end = word.ptr + word.len;
         if (read_pair(word.ptr, word_end, &index, &value) != word_end)
-            return error_set(err, ERROR_INVALID, "record %lld: '%.*s' is not index:value", (long long)reader->record,
-                             (int)MIN(word.len, (size_t)SHOWN_MAX), word.ptr);
+            return error_set(err, ERROR_INVALID, "record %lld: '%.*s' is not index:value",
+                             (long long)reader->record, (int)MIN(word.len, (size_t)SHOWN_MAX),
+                             word.ptr);
         *smallest = MIN(*smallest, index);
         if (!row) continue;
         index -= reader->shift;
         if (index >= reader->n_cols)
-            return error_set(err, ERROR_CONFLICT, "expected at most %d features, got index %lld in record %lld",
-                             reader->n_cols, (long long)(index + reader->shift), (long long)reader->record);
+            return error_set(
+                err, ERROR_CONFLICT, "expected at most %d features, got index %lld in record %lld",
+                reader->n_cols, (long long)(index + reader->shift), (long long)reader->record);
         row[index] = value;
     }
     return true;
@@ -355,7 +372,8 @@ static bool read_pairs(ContentReader *reader, Str line, float *row, int64_t *sma
 static bool begin_libsvm(ContentReader *reader, Error *err)
 {
     if (!reader->n_cols)
-        return error_set(err, ERROR_CONFLICT, "the model does not say how many features it has; send text/csv");
+        return error_set(err, ERROR_CONFLICT,
+                         "the model does not say how many features it has; send text/csv");
     reader->shift = 0;
     if (!reader->form->libsvm_shift) return true;
     Str rest = reader->body, line;
@@ -410,14 +428,17 @@ static bool read_record(ContentReader *reader, ContentRows *rows, Error *err)
     Record record;
     RecordTensor *tensor = &reader->tensor;
     reader->joined.len = 0;
-    if (!recordio_next(str_from(reader->body, reader->at), true, &reader->joined, &payload, &used, err))
+    if (!recordio_next(str_from(reader->body, reader->at), true, &reader->joined, &payload, &used,
+                       err))
         return error_in(err, "record %lld at byte %zu", (long long)reader->record, reader->at);
     const RecordEntry *entry = NULL;
     if (!record_parse(payload, &record, err) ||
-        ((entry = record_main_entry(record.features, record.n_features)) && !record_tensor(entry->value, tensor, err)))
+        ((entry = record_main_entry(record.features, record.n_features)) &&
+         !record_tensor(entry->value, tensor, err)))
         return error_in(err, "record %lld", (long long)reader->record);
     if (!entry) return bad_record(reader, err, "it has no features[\"values\"]");
-    if (tensor->type == RECORD_BYTES) return bad_record(reader, err, "its features are bytes, not numbers");
+    if (tensor->type == RECORD_BYTES)
+        return bad_record(reader, err, "its features are bytes, not numbers");
 
     int64_t n = tensor->size;
     if (n > COLUMNS_MAX) return bad_record(reader, err, "it has too many columns");
@@ -431,7 +452,8 @@ static bool read_record(ContentReader *reader, ContentRows *rows, Error *err)
         memcpy(row, tensor->values, (size_t)n * sizeof *row);
     }
     reader->at += used;
-    if (!note(rows, rows->n_rows, &record)) return error_set(err, ERROR_NO_MEMORY, "no memory for the records' uids");
+    if (!note(rows, rows->n_rows, &record))
+        return error_set(err, ERROR_NO_MEMORY, "no memory for the records' uids");
     return end_row(reader, rows, row, n, err);
 }
 
@@ -440,9 +462,9 @@ static bool read_record(ContentReader *reader, ContentRows *rows, Error *err)
 /* One row while it is read. */
 typedef struct JsonRow {
     float *row;
-    int64_t n;     /* values so far; those beyond the model's width are only counted */
+    int64_t n; /* values so far; those beyond the model's width are only counted */
     int64_t n_keys;
-    int64_t size;  /* product of the shape; -1: none */
+    int64_t size; /* product of the shape; -1: none */
     bool has_values, has_keys;
 } JsonRow;
 
@@ -450,16 +472,20 @@ static bool json_failed(const ContentReader *reader, Error *err)
 {
     json_reader_error(&reader->json, err);
     err->kind = ERROR_INVALID;
-    return reader->type == CONTENT_JSONLINES ? error_in(err, "record %lld", (long long)reader->record) : false;
+    return reader->type == CONTENT_JSONLINES
+               ? error_in(err, "record %lld", (long long)reader->record)
+               : false;
 }
 
-static bool add_value(ContentReader *reader, ContentRows *rows, JsonRow *row, float value, Error *err)
+static bool add_value(ContentReader *reader, ContentRows *rows, JsonRow *row, float value,
+                      Error *err)
 {
     if (row->n >= COLUMNS_MAX) return bad_record(reader, err, "it has too many values");
     if (row->n < reader->n_cols) {
         row->row[row->n] = value;
     } else if (!reader->n_cols) {
-        if (!(row->row = row_place(reader, rows, (size_t)MAX(row->n + 1, reader->n_cols), err))) return false;
+        if (!(row->row = row_place(reader, rows, (size_t)MAX(row->n + 1, reader->n_cols), err)))
+            return false;
         row->row[row->n] = value;
     }
     row->n++;
@@ -477,19 +503,34 @@ static bool read_values(ContentReader *reader, ContentRows *rows, JsonRow *row, 
         const Feature *category;
         float value;
         switch (json_next(json)) {
-        case JSON_TOKEN_NUMBER: value = json_reader_float(json); break;
-        case JSON_TOKEN_NULL: value = NAN; break;
-        case JSON_TOKEN_BOOL: value = json->boolean; break;
+        case JSON_TOKEN_NUMBER:
+            value = json_reader_float(json);
+            break;
+        case JSON_TOKEN_NULL:
+            value = NAN;
+            break;
+        case JSON_TOKEN_BOOL:
+            value = json->boolean;
+            break;
         case JSON_TOKEN_STRING:
             category = category_at(reader, row->n);
-            if (category) value = category_code(category, json_reader_string(json, &scratch));
-            else if (str_eq_nocase(json->raw, STR("nan"))) value = NAN;
-            else return bad_number(reader, row->n, json->raw, err);
+            if (category)
+                value = category_code(category, json_reader_string(json, &scratch));
+            else if (str_eq_nocase(json->raw, STR("nan")))
+                value = NAN;
+            else
+                return bad_number(reader, row->n, json->raw, err);
             break;
-        case JSON_TOKEN_ARRAY_BEGIN: depth++; continue;
-        case JSON_TOKEN_ARRAY_END: depth--; continue;
-        case JSON_TOKEN_ERROR: return json_failed(reader, err);
-        default: return bad_record(reader, err, "an object stands among its values");
+        case JSON_TOKEN_ARRAY_BEGIN:
+            depth++;
+            continue;
+        case JSON_TOKEN_ARRAY_END:
+            depth--;
+            continue;
+        case JSON_TOKEN_ERROR:
+            return json_failed(reader, err);
+        default:
+            return bad_record(reader, err, "an object stands among its values");
         }
         if (!add_value(reader, rows, row, value, err)) return false;
     }
@@ -502,13 +543,17 @@ static bool read_integers(ContentReader *reader, JsonRow *row, bool keys, Error 
     JsonReader *json = &reader->json;
     JsonToken token = json_next(json);
     if (token == JSON_TOKEN_ERROR) return json_failed(reader, err);
-    if (token != JSON_TOKEN_ARRAY_BEGIN) return bad_record(reader, err, "keys and shape must be arrays");
-    if (keys) row->has_keys = true;
-    else row->size = 1;
+    if (token != JSON_TOKEN_ARRAY_BEGIN)
+        return bad_record(reader, err, "keys and shape must be arrays");
+    if (keys)
+        row->has_keys = true;
+    else
+        row->size = 1;
     while ((token = json_next(json)) != JSON_TOKEN_ARRAY_END) {
         if (token == JSON_TOKEN_ERROR) return json_failed(reader, err);
         int64_t value;
-        if (token != JSON_TOKEN_NUMBER || !str_to_int64(json->raw, &value) || value < 0 || value > COLUMNS_MAX)
+        if (token != JSON_TOKEN_NUMBER || !str_to_int64(json->raw, &value) || value < 0 ||
+            value > COLUMNS_MAX)
             return bad_record(reader, err, "keys and shape must be whole numbers");
         if (!keys) {
             row->size *= value;
@@ -518,7 +563,8 @@ static bool read_integers(ContentReader *reader, JsonRow *row, bool keys, Error 
         if ((size_t)row->n_keys == reader->keys_capacity) {
             size_t capacity = MAX(reader->keys_capacity * 2, (size_t)256);
             int32_t *grown = realloc(reader->keys, capacity * sizeof *grown);
-            if (!grown) return error_set(err, ERROR_NO_MEMORY, "no memory for the keys of a sparse row");
+            if (!grown)
+                return error_set(err, ERROR_NO_MEMORY, "no memory for the keys of a sparse row");
             reader->keys = grown;
             reader->keys_capacity = capacity;
         }
@@ -531,7 +577,8 @@ static bool read_integers(ContentReader *reader, JsonRow *row, bool keys, Error 
 static bool scatter(ContentReader *reader, ContentRows *rows, JsonRow *row, Error *err)
 {
     int64_t size = row->size >= 0 ? row->size : reader->n_cols;
-    if (row->n != row->n_keys) return bad_record(reader, err, "keys and values are not equally many");
+    if (row->n != row->n_keys)
+        return bad_record(reader, err, "keys and values are not equally many");
     if (size == 0) return bad_record(reader, err, "a sparse row needs a shape");
     if (reader->n_cols && size != reader->n_cols) return wrong_width(reader, size, err);
     row->row = row_place(reader, rows, (size_t)(size + row->n), err);
@@ -562,7 +609,8 @@ static bool read_tensor(ContentReader *reader, ContentRows *rows, JsonRow *row, 
         if (str_is(json->raw, "values")) {
             token = json_next(json);
             if (token == JSON_TOKEN_ERROR) return json_failed(reader, err);
-            if (token != JSON_TOKEN_ARRAY_BEGIN) return bad_record(reader, err, "its values are not an array");
+            if (token != JSON_TOKEN_ARRAY_BEGIN)
+                return bad_record(reader, err, "its values are not an array");
             if (!read_values(reader, rows, row, err)) return false;
         } else if (str_is(json->raw, "keys") || str_is(json->raw, "shape")) {
             if (!read_integers(reader, row, str_is(json->raw, "keys"), err)) return false;
@@ -574,7 +622,8 @@ static bool read_tensor(ContentReader *reader, ContentRows *rows, JsonRow *row, 
 }
 
 /* R's object whose '{' was read; "data" may wrap it once. */
-static bool read_object(ContentReader *reader, ContentRows *rows, JsonRow *row, bool wrapped, Error *err)
+static bool read_object(ContentReader *reader, ContentRows *rows, JsonRow *row, bool wrapped,
+                        Error *err)
 {
     JsonReader *json = &reader->json;
     JsonToken token;
@@ -586,10 +635,13 @@ static bool read_object(ContentReader *reader, ContentRows *rows, JsonRow *row, 
         }
         token = json_next(json);
         if (token == JSON_TOKEN_ERROR) return json_failed(reader, err);
-        bool good = features && token == JSON_TOKEN_ARRAY_BEGIN ? read_values(reader, rows, row, err)
-                  : features && token == JSON_TOKEN_OBJECT_BEGIN ? read_tensor(reader, rows, row, err)
-                  : data && token == JSON_TOKEN_OBJECT_BEGIN     ? read_object(reader, rows, row, true, err)
-                                                                 : bad_record(reader, err, "its features are not an array");
+        bool good = features && token == JSON_TOKEN_ARRAY_BEGIN
+                        ? read_values(reader, rows, row, err)
+                    : features && token == JSON_TOKEN_OBJECT_BEGIN
+                        ? read_tensor(reader, rows, row, err)
+                    : data && token == JSON_TOKEN_OBJECT_BEGIN
+                        ? read_object(reader, rows, row, true, err)
+                        : bad_record(reader, err, "its features are not an array");
         if (!good) return false;
     }
     return token == JSON_TOKEN_OBJECT_END || json_failed(reader, err);
@@ -605,8 +657,9 @@ static bool read_json_row(ContentReader *reader, JsonToken token, ContentRows *r
     } else if (token == JSON_TOKEN_OBJECT_BEGIN) {
         if (!read_object(reader, rows, &row, false, err)) return false;
     } else {
-        return token == JSON_TOKEN_ERROR ? json_failed(reader, err)
-                                         : bad_record(reader, err, "it is neither an array nor an object");
+        return token == JSON_TOKEN_ERROR
+                   ? json_failed(reader, err)
+                   : bad_record(reader, err, "it is neither an array nor an object");
     }
     if (!row.has_values && !row.has_keys) return bad_record(reader, err, "it has no features");
     bool sparse = row.has_keys || (row.size > 0 && row.n == 0);
@@ -637,7 +690,8 @@ static bool begin_json(ContentReader *reader, Error *err)
         if (token == JSON_TOKEN_NAME && str_is(json->raw, "instances")) {
             token = json_next(json);
             if (token == JSON_TOKEN_ERROR) return json_failed(reader, err);
-            if (token != JSON_TOKEN_ARRAY_BEGIN) return error_set(err, ERROR_INVALID, "'instances' is not an array");
+            if (token != JSON_TOKEN_ARRAY_BEGIN)
+                return error_set(err, ERROR_INVALID, "'instances' is not an array");
             reader->in_instances = true;
             return true;
         }
@@ -654,7 +708,8 @@ static bool end_json(ContentReader *reader, Error *err)
     JsonReader *json = &reader->json;
     JsonToken token;
     while ((token = json_next(json)) == JSON_TOKEN_NAME) {
-        if (str_is(json->raw, "instances")) return error_set(err, ERROR_INVALID, "'instances' is given twice");
+        if (str_is(json->raw, "instances"))
+            return error_set(err, ERROR_INVALID, "'instances' is given twice");
         if (!json_skip(json)) return json_failed(reader, err);
     }
     if (token == JSON_TOKEN_OBJECT_END) token = json_next(json);
@@ -671,8 +726,8 @@ static bool read_instance(ContentReader *reader, ContentRows *rows, Error *err)
 
 /* ---- blocks ---- */
 
-bool content_begin(ContentReader *reader, ContentType type, int32_t label_size, const ContentForm *form,
-                   Str body, Error *err)
+bool content_begin(ContentReader *reader, ContentType type, int32_t label_size,
+                   const ContentForm *form, Str body, Error *err)
 {
     reader->type = type;
     reader->form = form;
@@ -688,9 +743,12 @@ bool content_begin(ContentReader *reader, ContentType type, int32_t label_size, 
         if (str_starts(body, STR("\xef\xbb\xbf"))) reader->at = 3; /* a BOM */
         reader->separator = find_separator(str_from(body, reader->at), form->n_features);
         return true;
-    case CONTENT_JSON: return begin_json(reader, err);
-    case CONTENT_LIBSVM: return begin_libsvm(reader, err);
-    default: return true;
+    case CONTENT_JSON:
+        return begin_json(reader, err);
+    case CONTENT_LIBSVM:
+        return begin_libsvm(reader, err);
+    default:
+        return true;
     }
 }
 
@@ -707,25 +765,39 @@ static bool skip_blank_lines(ContentReader *reader)
     return false;
 }
 
-bool content_next(ContentReader *reader, int64_t rows_max, size_t values_max, ContentRows *rows, Error *err)
+bool content_next(ContentReader *reader, int64_t rows_max, size_t values_max, ContentRows *rows,
+                  Error *err)
 {
     rows->n_rows = 0;
     rows->noted = false;
     for (bool more = true; more;) {
-        bool text = reader->type == CONTENT_CSV || reader->type == CONTENT_JSONLINES || reader->type == CONTENT_LIBSVM;
-        more = text ? skip_blank_lines(reader)
-             : reader->type == CONTENT_JSON ? reader->in_instances : reader->at < reader->body.len;
+        bool text = reader->type == CONTENT_CSV || reader->type == CONTENT_JSONLINES ||
+                    reader->type == CONTENT_LIBSVM;
+        more = text                           ? skip_blank_lines(reader)
+               : reader->type == CONTENT_JSON ? reader->in_instances
+                                              : reader->at < reader->body.len;
         if (!more) break;
         bool good = false;
         switch (reader->type) {
-        case CONTENT_CSV: good = read_csv_row(reader, rows, err); break;
-        case CONTENT_JSON: good = read_instance(reader, rows, err); break;
-        case CONTENT_JSONLINES: good = read_jsonlines_row(reader, rows, err); break;
-        case CONTENT_RECORDIO: good = read_record(reader, rows, err); break;
-        case CONTENT_LIBSVM: good = read_libsvm_row(reader, rows, err); break;
+        case CONTENT_CSV:
+            good = read_csv_row(reader, rows, err);
+            break;
+        case CONTENT_JSON:
+            good = read_instance(reader, rows, err);
+            break;
+        case CONTENT_JSONLINES:
+            good = read_jsonlines_row(reader, rows, err);
+            break;
+        case CONTENT_RECORDIO:
+            good = read_record(reader, rows, err);
+            break;
+        case CONTENT_LIBSVM:
+            good = read_libsvm_row(reader, rows, err);
+            break;
         }
         if (!good) return false;
-        more = rows->n_rows < rows_max && (size_t)(rows->n_rows + 1) * (size_t)reader->n_cols <= values_max;
+        more = rows->n_rows < rows_max &&
+               (size_t)(rows->n_rows + 1) * (size_t)reader->n_cols <= values_max;
         /* A joined record's views end with the next one: blocks end here then. */
         if (reader->type == CONTENT_RECORDIO && rows->noted && reader->joined.len) more = false;
     }

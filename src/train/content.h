@@ -33,13 +33,13 @@ bool content_type_parse(Str value, ContentType *ret_type, int32_t *ret_label_siz
 
 /* What the model wants; lives as long as the reader. */
 typedef struct ContentForm {
-    int32_t n_features;    /* 0: unknown, the first row decides */
-    float absent;          /* of positions that a sparse row does not have: NaN or 0 */
-    bool missing;          /* NaN and empty fields are allowed; else they are refused */
-    const char *model;     /* for words: "the model", "xgboost" */
-    const Schema *schema;  /* dictionaries of categorical columns, or NULL */
-    bool any_category;     /* the schema has one */
-    bool libsvm_shift;     /* indexes of a body that has no 0 count from 1 (SageMaker's container) */
+    int32_t n_features;   /* 0: unknown, the first row decides */
+    float absent;         /* of positions that a sparse row does not have: NaN or 0 */
+    bool missing;         /* NaN and empty fields are allowed; else they are refused */
+    const char *model;    /* for words: "the model", "xgboost" */
+    const Schema *schema; /* dictionaries of categorical columns, or NULL */
+    bool any_category;    /* the schema has one */
+    bool libsvm_shift;    /* indexes of a body that has no 0 count from 1 (SageMaker's container) */
 } ContentForm;
 
 void content_form_init(ContentForm *form, const Schema *schema, int32_t n_features, bool missing);
@@ -64,7 +64,7 @@ typedef struct ContentReader {
     int64_t record; /* rows read so far */
     int32_t label_size;
     int32_t n_cols;
-    int32_t shift;  /* taken off libsvm's indexes */
+    int32_t shift; /* taken off libsvm's indexes */
     char separator;
     JsonReader json;
     bool in_instances;
@@ -76,11 +76,12 @@ typedef struct ContentReader {
 
 /* `body` must stay where it is; up to CSV_SLACK bytes beyond its end are read.  A reader may be used
  * again; its buffers are kept. */
-bool content_begin(ContentReader *reader, ContentType type, int32_t label_size, const ContentForm *form,
-                   Str body, Error *err);
+bool content_begin(ContentReader *reader, ContentType type, int32_t label_size,
+                   const ContentForm *form, Str body, Error *err);
 
 /* The next block: at most rows_max rows and about values_max numbers; n_rows is 0 at the end. */
-bool content_next(ContentReader *reader, int64_t rows_max, size_t values_max, ContentRows *rows, Error *err);
+bool content_next(ContentReader *reader, int64_t rows_max, size_t values_max, ContentRows *rows,
+                  Error *err);
 
 void content_clear(ContentReader *reader);
 

@@ -37,9 +37,12 @@ static bool answer_type_of(Str media, AnswerType preset, AnswerType *ret_type)
             *ret_type = (AnswerType)i;
             return true;
         }
-    if (str_eq_nocase(media, STR("text/*"))) *ret_type = ANSWER_CSV;
-    else if (str_eq_nocase(media, STR("application/*"))) *ret_type = ANSWER_JSON;
-    else return false;
+    if (str_eq_nocase(media, STR("text/*")))
+        *ret_type = ANSWER_CSV;
+    else if (str_eq_nocase(media, STR("application/*")))
+        *ret_type = ANSWER_JSON;
+    else
+        return false;
     return true;
 }
 
@@ -76,24 +79,31 @@ static void find_objective(Invoker *invoker)
     snprintf(invoker->objective, sizeof invoker->objective, "%.*s", STR_ARG(objective));
 }
 
-bool invoker_init(Invoker *invoker, const Artifact *artifact, const InvokeOptions *options, Error *err)
+bool invoker_init(Invoker *invoker, const Artifact *artifact, const InvokeOptions *options,
+                  Error *err)
 {
     const Algorithm *algorithm = artifact->algorithm;
     int32_t n_features = algorithm->n_features ? algorithm->n_features(artifact->model) : 0;
     if (!n_features && artifact->has_schema) n_features = artifact->schema.n_features;
     *invoker = (Invoker){.artifact = artifact, .batch = options->batch};
-    content_form_init(&invoker->form, artifact->has_schema ? &artifact->schema : NULL, n_features, algorithm->missing);
+    content_form_init(&invoker->form, artifact->has_schema ? &artifact->schema : NULL, n_features,
+                      algorithm->missing);
     find_objective(invoker);
 
-    Str preset = options->default_accept.len ? options->default_accept
-               : str_of(algorithm->default_accept ? algorithm->default_accept : "application/json");
+    Str preset = options->default_accept.len
+                     ? options->default_accept
+                     : str_of(algorithm->default_accept ? algorithm->default_accept
+                                                        : "application/json");
     if (!choose_answer(preset, ANSWER_JSON, &invoker->default_answer))
-        return error_set(err, ERROR_INVALID,
-                         "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT: '%.*s' is none of text/csv, application/json, "
-                         "application/jsonlines, application/x-recordio-protobuf", STR_ARG(preset));
+        return error_set(
+            err, ERROR_INVALID,
+            "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT: '%.*s' is none of text/csv, application/json, "
+            "application/jsonlines, application/x-recordio-protobuf",
+            STR_ARG(preset));
     if (!options->inference_output.len) return true;
     if (strcmp(algorithm->name, "xgboost") != 0)
-        return error_set(err, ERROR_UNSUPPORTED, "SAGEMAKER_INFERENCE_OUTPUT is for xgboost, this model is %s",
+        return error_set(err, ERROR_UNSUPPORTED,
+                         "SAGEMAKER_INFERENCE_OUTPUT is for xgboost, this model is %s",
                          algorithm->name);
     return select_parse(options->inference_output, invoker->selected, &invoker->n_selected, err);
 }
@@ -120,10 +130,14 @@ static int status_of(ErrorKind kind)
 {
     switch (kind) {
     case ERROR_INVALID:
-    case ERROR_UNSUPPORTED: return 415;
-    case ERROR_CONFLICT: return 400;
-    case ERROR_LIMIT: return 413;
-    default: return 500;
+    case ERROR_UNSUPPORTED:
+        return 415;
+    case ERROR_CONFLICT:
+        return 400;
+    case ERROR_LIMIT:
+        return 413;
+    default:
+        return 500;
     }
 }
 
@@ -135,7 +149,8 @@ static void answer_lists(const Predictions *predictions, StrBuf *out)
         for (int32_t k = 0; k < width; k++) {
             char text[NUMBER_TEXT_MAX];
             strbuf_add(out, k ? STR(", ") : STR("["));
-            strbuf_add(out, (Str){text, number_print_float(predictions->values[0][i * width + k], text)});
+            strbuf_add(
+                out, (Str){text, number_print_float(predictions->values[0][i * width + k], text)});
         }
         strbuf_add(out, STR("]\n"));
     }
@@ -152,7 +167,9 @@ static void answer_selected(const Predictions *predictions, StrBuf *out)
             for (int32_t k = 0; k < output->width; k++) {
                 char text[NUMBER_TEXT_MAX];
                 if (k) strbuf_add(out, STR(", "));
-                strbuf_add(out, (Str){text, number_print_float(predictions->values[o][i * output->width + k], text)});
+                strbuf_add(out,
+                           (Str){text, number_print_float(
+                                           predictions->values[o][i * output->width + k], text)});
             }
             if (output->list) strbuf_add(out, STR("]\""));
         }
@@ -170,28 +187,37 @@ static void answer_recordio(const Predictions *predictions, const ContentRows *r
                                        .values = predictions->values[o] + i * output->width,
                                        .n = (size_t)output->width};
         }
-        Str uid = rows->noted ? rows->uid[i] : (Str){0}, metadata = rows->noted ? rows->metadata[i] : (Str){0};
-        if (!recordio_write_record(out, NULL, 0, labels, predictions->n_outputs, uid, metadata)) out->overflow = true;
+        Str uid = rows->noted ? rows->uid[i] : (Str){0},
+            metadata = rows->noted ? rows->metadata[i] : (Str){0};
+        if (!recordio_write_record(out, NULL, 0, labels, predictions->n_outputs, uid, metadata))
+            out->overflow = true;
     }
 }
 
-static void append_answers(const Invoker *invoker, const InvokeState *state, const Predictions *predictions,
-                           AnswerType type, bool first, StrBuf *out)
+static void append_answers(const Invoker *invoker, const InvokeState *state,
+                           const Predictions *predictions, AnswerType type, bool first, StrBuf *out)
 {
     bool lists = invoker->batch && predictions->n_outputs == 1 && predictions->outputs[0].list &&
                  strcmp(invoker->artifact->algorithm->name, "xgboost") == 0;
     switch (type) {
     case ANSWER_CSV:
-        if (invoker->n_selected) answer_selected(predictions, out);
-        else if (lists) answer_lists(predictions, out);
-        else answer_csv(predictions, 0, predictions->n_rows, out);
+        if (invoker->n_selected)
+            answer_selected(predictions, out);
+        else if (lists)
+            answer_lists(predictions, out);
+        else
+            answer_csv(predictions, 0, predictions->n_rows, out);
         break;
     case ANSWER_JSON:
         if (!first) strbuf_add_char(out, ',');
         answer_json_items(predictions, 0, predictions->n_rows, out);
         break;
-    case ANSWER_JSONLINES: answer_jsonl(predictions, 0, predictions->n_rows, out); break;
-    case ANSWER_RECORDIO: answer_recordio(predictions, &state->rows, out); break;
+    case ANSWER_JSONLINES:
+        answer_jsonl(predictions, 0, predictions->n_rows, out);
+        break;
+    case ANSWER_RECORDIO:
+        answer_recordio(predictions, &state->rows, out);
+        break;
     }
 }
 
@@ -207,9 +233,13 @@ static bool predict_block(const Invoker *invoker, InvokeState *state, AnswerType
         .row_stride = rows->n_cols,
     };
     Predictions predictions = {.n_rows = rows->n_rows}, selected = {0};
-    bool good = artifact->algorithm->predict(artifact->model, &matrix, PREDICT_DEFAULT, NULL, &predictions, &state->err);
-    if (good && invoker->n_selected) good = select_outputs(invoker, &predictions, &selected, &state->err);
-    if (good) append_answers(invoker, state, invoker->n_selected ? &selected : &predictions, type, first, &state->out);
+    bool good = artifact->algorithm->predict(artifact->model, &matrix, PREDICT_DEFAULT, NULL,
+                                             &predictions, &state->err);
+    if (good && invoker->n_selected)
+        good = select_outputs(invoker, &predictions, &selected, &state->err);
+    if (good)
+        append_answers(invoker, state, invoker->n_selected ? &selected : &predictions, type, first,
+                       &state->out);
     predictions_clear(&predictions);
     predictions_clear(&selected);
     return good;
@@ -237,25 +267,31 @@ static void answer_rows(const Invoker *invoker, InvokeState *state)
 
 static bool has_short_way(const Invoker *invoker, AnswerType type)
 {
-    return type == ANSWER_CSV && !invoker->n_selected && !invoker->batch && invoker->artifact->algorithm->predict_row;
+    return type == ANSWER_CSV && !invoker->n_selected && !invoker->batch &&
+           invoker->artifact->algorithm->predict_row;
 }
 
 /* Reads, predicts and answers block after block. */
-static bool answer_blocks(const Invoker *invoker, InvokeState *state, AnswerType type, int64_t *ret_rows)
+static bool answer_blocks(const Invoker *invoker, InvokeState *state, AnswerType type,
+                          int64_t *ret_rows)
 {
     int64_t n_rows = 0;
     for (;;) {
-        if (!content_next(&state->reader, BLOCK_ROWS, BLOCK_VALUES, &state->rows, &state->err)) return false;
+        if (!content_next(&state->reader, BLOCK_ROWS, BLOCK_VALUES, &state->rows, &state->err))
+            return false;
         if (state->rows.n_rows == 0) break;
-        if (state->rows.n_rows <= FEW_ROWS && has_short_way(invoker, type)) answer_rows(invoker, state);
-        else if (!predict_block(invoker, state, type, n_rows == 0)) return false;
+        if (state->rows.n_rows <= FEW_ROWS && has_short_way(invoker, type))
+            answer_rows(invoker, state);
+        else if (!predict_block(invoker, state, type, n_rows == 0))
+            return false;
         n_rows += state->rows.n_rows;
     }
     *ret_rows = n_rows;
     return true;
 }
 
-int invoke(const Invoker *invoker, InvokeState *state, Str content_type, Str accept, Str body, Str *ret_type)
+int invoke(const Invoker *invoker, InvokeState *state, Str content_type, Str accept, Str body,
+           Str *ret_type)
 {
     AnswerType type;
     ContentType content;
@@ -267,12 +303,14 @@ int invoke(const Invoker *invoker, InvokeState *state, Str content_type, Str acc
     *ret_type = (Str){0};
     if (body.len == 0) return 204;
     if (!choose_answer(accept, invoker->default_answer, &type)) {
-        error_set(&state->err, ERROR_UNSUPPORTED,
-                  "none of the types in Accept is offered; ask for text/csv, application/json, application/jsonlines "
-                  "or application/x-recordio-protobuf");
+        error_set(
+            &state->err, ERROR_UNSUPPORTED,
+            "none of the types in Accept is offered; ask for text/csv, application/json, application/jsonlines "
+            "or application/x-recordio-protobuf");
         return refuse(state, 406, ret_type);
     }
-    if (!content_type_parse(content_type, &content, &label_size, &state->err)) return refuse(state, 415, ret_type);
+    if (!content_type_parse(content_type, &content, &label_size, &state->err))
+        return refuse(state, 415, ret_type);
     if (content == CONTENT_LIBSVM && strcmp(invoker->artifact->algorithm->name, "xgboost") != 0) {
         error_set(&state->err, ERROR_UNSUPPORTED, "text/libsvm is for xgboost, this model is %s",
                   invoker->artifact->algorithm->name);
@@ -289,9 +327,11 @@ int invoke(const Invoker *invoker, InvokeState *state, Str content_type, Str acc
         return 204;
     }
     if (type == ANSWER_JSON) strbuf_add(out, STR("]}"));
-    if (type == ANSWER_CSV && !invoker->batch && out->len) out->len--; /* lines between rows, none at the end */
+    if (type == ANSWER_CSV && !invoker->batch && out->len)
+        out->len--; /* lines between rows, none at the end */
     if (out->overflow) {
-        error_set(&state->err, ERROR_LIMIT, "the answer is larger than %d MiB; send fewer rows", ANSWER_BYTES_MAX >> 20);
+        error_set(&state->err, ERROR_LIMIT, "the answer is larger than %d MiB; send fewer rows",
+                  ANSWER_BYTES_MAX >> 20);
         return refuse(state, 413, ret_type);
     }
     *ret_type = answer_types[type];

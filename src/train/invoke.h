@@ -25,9 +25,9 @@ typedef enum Selected {
 typedef enum AnswerType { ANSWER_CSV, ANSWER_JSON, ANSWER_JSONLINES, ANSWER_RECORDIO } AnswerType;
 
 typedef struct InvokeOptions {
-    bool batch;            /* SAGEMAKER_BATCH: CSV ends in a newline */
-    Str default_accept;    /* SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT; "": the algorithm's */
-    Str inference_output;  /* SAGEMAKER_INFERENCE_OUTPUT; "": the algorithm's own outputs */
+    bool batch;           /* SAGEMAKER_BATCH: CSV ends in a newline */
+    Str default_accept;   /* SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT; "": the algorithm's */
+    Str inference_output; /* SAGEMAKER_INFERENCE_OUTPUT; "": the algorithm's own outputs */
 } InvokeOptions;
 
 typedef struct Invoker {
@@ -41,7 +41,8 @@ typedef struct Invoker {
 } Invoker;
 
 /* The artifact must outlive the invoker. */
-bool invoker_init(Invoker *invoker, const Artifact *artifact, const InvokeOptions *options, Error *err);
+bool invoker_init(Invoker *invoker, const Artifact *artifact, const InvokeOptions *options,
+                  Error *err);
 
 typedef struct InvokeState {
     ContentReader reader;
@@ -54,7 +55,8 @@ void invoke_state_clear(InvokeState *state);
 
 /* Answers a request; content_type and accept are the values of the header fields ("" or ptr NULL:
  * absent).  Up to CSV_SLACK bytes beyond the body's end are read.  Returns the HTTP status; the body is in state->out, *ret_type its content type. */
-int invoke(const Invoker *invoker, InvokeState *state, Str content_type, Str accept, Str body, Str *ret_type);
+int invoke(const Invoker *invoker, InvokeState *state, Str content_type, Str accept, Str body,
+           Str *ret_type);
 
 /* ---- select.c: SageMaker XGBoost's selectable output ---- */
 
@@ -62,6 +64,7 @@ bool select_parse(Str list, Selected *ret_selected, int *ret_n, Error *err);
 
 /* The chosen values of each row from xgboost's default output.  What the objective does not have is
  * NaN, as in SageMaker's container. */
-bool select_outputs(const Invoker *invoker, const Predictions *predictions, Predictions *ret_selected, Error *err);
+bool select_outputs(const Invoker *invoker, const Predictions *predictions,
+                    Predictions *ret_selected, Error *err);
 
 #endif

@@ -45,14 +45,15 @@ struct Serving {
 
 /* ---- settings ---- */
 
-static bool environment_number(const char *name, int64_t min, int64_t max, int64_t *ret_value, Error *err)
+static bool environment_number(const char *name, int64_t min, int64_t max, int64_t *ret_value,
+                               Error *err)
 {
     const char *text = getenv(name);
     int64_t value;
     if (!text || !*text) return true;
     if (!str_to_int64(str_of(text), &value) || value < min || value > max)
-        return error_set(err, ERROR_INVALID, "%s: '%s' is not a number from %lld to %lld", name, text, (long long)min,
-                         (long long)max);
+        return error_set(err, ERROR_INVALID, "%s: '%s' is not a number from %lld to %lld", name,
+                         text, (long long)min, (long long)max);
     *ret_value = value;
     return true;
 }
@@ -67,10 +68,12 @@ bool serve_options_from_environment(Arena *arena, ServeOptions *ret_options, Err
 {
     const char *base = getenv("SAGEMAKER_BASE_DIR");
     bool batch = str_eq_nocase(environment_text("SAGEMAKER_BATCH"), STR("true"));
-    int64_t port = PORT_DEFAULT, workers = 0, payload = batch ? PAYLOAD_MIB_MAX : 0, length = 6 * MIB;
+    int64_t port = PORT_DEFAULT, workers = 0, payload = batch ? PAYLOAD_MIB_MAX : 0,
+            length = 6 * MIB;
     if (!environment_number("SAGEMAKER_BIND_TO_PORT", 0, 65535, &port, err) ||
         !environment_number("MODEL_SERVER_WORKERS", 1, SERVE_THREADS_MAX, &workers, err) ||
-        !environment_number("MAX_CONTENT_LENGTH", 1, (int64_t)PAYLOAD_MIB_MAX * MIB, &length, err) ||
+        !environment_number("MAX_CONTENT_LENGTH", 1, (int64_t)PAYLOAD_MIB_MAX * MIB, &length,
+                            err) ||
         !environment_number("SAGEMAKER_MAX_PAYLOAD_IN_MB", 0, PAYLOAD_MIB_MAX, &payload, err))
         return false;
     *ret_options = (ServeOptions){
@@ -79,11 +82,12 @@ bool serve_options_from_environment(Arena *arena, ServeOptions *ret_options, Err
         .port = (int)port,
         .n_threads = (int)workers,
         .body_max = (uint64_t)MAX(length, payload * MIB),
-        .invoke = {
-            .batch = batch,
-            .default_accept = environment_text("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT"),
-            .inference_output = environment_text("SAGEMAKER_INFERENCE_OUTPUT"),
-        },
+        .invoke =
+            {
+                .batch = batch,
+                .default_accept = environment_text("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT"),
+                .inference_output = environment_text("SAGEMAKER_INFERENCE_OUTPUT"),
+            },
     };
     return true;
 }
@@ -104,8 +108,10 @@ static void answer_wrong_method(HttpExchange *exchange, const char *allowed)
 static void answer_parameters(const Serving *serving, HttpExchange *exchange)
 {
     AUTO_STRBUF StrBuf text = STRBUF(1024);
-    strbuf_addf(&text, "{\"MaxConcurrentTransforms\":%d,\"BatchStrategy\":\"MULTI_RECORD\",\"MaxPayloadInMB\":%llu}",
-                serving->n_workers, (unsigned long long)MAX(serving->options->body_max / MIB, 1u));
+    strbuf_addf(
+        &text,
+        "{\"MaxConcurrentTransforms\":%d,\"BatchStrategy\":\"MULTI_RECORD\",\"MaxPayloadInMB\":%llu}",
+        serving->n_workers, (unsigned long long)MAX(serving->options->body_max / MIB, 1u));
     http_answer(exchange, 200, STR("application/json"), strbuf_str(&text));
 }
 
@@ -114,11 +120,13 @@ static void handle_invocation(Worker *worker, HttpExchange *exchange)
     const HttpRequest *request = exchange->request;
     InvokeState *state = &worker->state;
     Str type;
-    int status = invoke(&worker->serving->invoker, state, http_field_value(request, request->content_type),
+    int status = invoke(&worker->serving->invoker, state,
+                        http_field_value(request, request->content_type),
                         http_field_value(request, request->accept), exchange->body, &type);
     http_answer(exchange, status, type, strbuf_str(&state->out));
     /* One large request must not hold its memory for ever. */
-    if (state->out.capacity > STATE_KEPT_MAX || state->rows.capacity > STATE_KEPT_MAX / sizeof(float))
+    if (state->out.capacity > STATE_KEPT_MAX ||
+        state->rows.capacity > STATE_KEPT_MAX / sizeof(float))
         invoke_state_clear(state);
 }
 
@@ -129,14 +137,20 @@ static void handle_request(void *arg, HttpExchange *exchange)
     Str path = http_path(exchange->request);
     bool reads = method == HTTP_GET || method == HTTP_HEAD;
     if (str_eq(path, STR("/invocations"))) {
-        if (method == HTTP_POST) handle_invocation(worker, exchange);
-        else answer_wrong_method(exchange, "POST");
+        if (method == HTTP_POST)
+            handle_invocation(worker, exchange);
+        else
+            answer_wrong_method(exchange, "POST");
     } else if (str_eq(path, STR("/ping"))) {
-        if (reads) http_answer(exchange, 200, (Str){0}, (Str){0});
-        else answer_wrong_method(exchange, "GET, HEAD");
+        if (reads)
+            http_answer(exchange, 200, (Str){0}, (Str){0});
+        else
+            answer_wrong_method(exchange, "GET, HEAD");
     } else if (str_eq(path, STR("/execution-parameters"))) {
-        if (reads) answer_parameters(worker->serving, exchange);
-        else answer_wrong_method(exchange, "GET, HEAD");
+        if (reads)
+            answer_parameters(worker->serving, exchange);
+        else
+            answer_wrong_method(exchange, "GET, HEAD");
     } else {
         answer_text(exchange, 404, "there is /ping, /invocations and /execution-parameters");
     }
@@ -199,7 +213,8 @@ static bool open_workers(Serving *serving, int *ret_port, Error *err)
         int own = fd;
         if (i > 0 && shared && (own = fcntl(fd, F_DUPFD_CLOEXEC, 0)) < 0)
             return error_sys(err, errno, "share '%s'", options->socket);
-        if (i > 0 && !shared && !http_listen_tcp(options->host, port, true, &own, NULL, err)) return false;
+        if (i > 0 && !shared && !http_listen_tcp(options->host, port, true, &own, NULL, err))
+            return false;
         if (!open_worker(worker, own, shared, err)) return false;
     }
     *ret_port = port;
@@ -228,9 +243,12 @@ static bool run_workers(Serving *serving, Error *err)
     bool good = true;
     int n = 1;
     for (; good && n < serving->n_workers; n++) {
-        int code = pthread_create(&serving->workers[n].thread, NULL, run_worker, &serving->workers[n]);
-        if (code) good = error_sys(err, code, "start thread %d", n);
-        else serving->workers[n].started = true;
+        int code = pthread_create(&serving->workers[n].thread, NULL, run_worker,
+                                  &serving->workers[n]);
+        if (code)
+            good = error_sys(err, code, "start thread %d", n);
+        else
+            serving->workers[n].started = true;
     }
     if (good) good = loop_run(serving->workers[0].loop, err);
     for (int i = 1; i < serving->n_workers; i++) {
@@ -246,7 +264,8 @@ static bool run_workers(Serving *serving, Error *err)
     return good;
 }
 
-bool serve_run(const ServeOptions *options, void (*ready)(const ServeOptions *options, const Artifact *artifact, int port),
+bool serve_run(const ServeOptions *options,
+               void (*ready)(const ServeOptions *options, const Artifact *artifact, int port),
                Error *err)
 {
     static const int signals[] = {SIGTERM, SIGINT, 0};

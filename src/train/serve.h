@@ -26,7 +26,8 @@ bool serve_options_from_environment(Arena *arena, ServeOptions *ret_options, Err
 
 /* Loads the model and serves it until SIGTERM or SIGINT.  `ready` (or NULL) is told where, once the
  * first request could be answered. */
-bool serve_run(const ServeOptions *options, void (*ready)(const ServeOptions *options, const Artifact *artifact, int port),
+bool serve_run(const ServeOptions *options,
+               void (*ready)(const ServeOptions *options, const Artifact *artifact, int port),
                Error *err);
 
 #endif

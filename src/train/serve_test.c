@@ -28,11 +28,12 @@ static float toy_score(const float *row, int32_t k)
     return row[0] + 2 * row[1] + 3 * row[2] + 0.5F + (float)k;
 }
 
-static bool toy_predict(const Model *model, const Matrix *data, PredictKind kind UNUSED, Pool *pool UNUSED,
-                        Predictions *ret_predictions, Error *err)
+static bool toy_predict(const Model *model, const Matrix *data, PredictKind kind UNUSED,
+                        Pool *pool UNUSED, Predictions *ret_predictions, Error *err)
 {
     float *values;
-    if (!predictions_add(ret_predictions, "score", model->n_out, model->n_out > 1, &values, err)) return false;
+    if (!predictions_add(ret_predictions, "score", model->n_out, model->n_out > 1, &values, err))
+        return false;
     for (int64_t i = 0; i < data->n_rows; i++)
         for (int32_t k = 0; k < model->n_out; k++)
             values[i * model->n_out + k] = toy_score(data->rows + i * data->row_stride, k);
@@ -101,7 +102,8 @@ typedef struct Ask {
     const char *type;
 } Ask;
 
-static int ask_invoker(const Invoker *invoker, InvokeState *state, Str content_type, Str accept, Str body, Str *ret_type)
+static int ask_invoker(const Invoker *invoker, InvokeState *state, Str content_type, Str accept,
+                       Str body, Str *ret_type)
 {
     ARENA(arena);
     char *copy = arena_alloc(&arena, body.len + CSV_SLACK);
@@ -109,7 +111,8 @@ static int ask_invoker(const Invoker *invoker, InvokeState *state, Str content_t
     return invoke(invoker, state, content_type, accept, (Str){copy, body.len}, ret_type);
 }
 
-static void check_asks(const Algorithm *algorithm, Model *model, const InvokeOptions *options, const Ask *asks, size_t n)
+static void check_asks(const Algorithm *algorithm, Model *model, const InvokeOptions *options,
+                       const Ask *asks, size_t n)
 {
     Artifact artifact = {.algorithm = algorithm, .model = model};
     Invoker invoker;
@@ -118,10 +121,11 @@ static void check_asks(const Algorithm *algorithm, Model *model, const InvokeOpt
     CHECK_OK(invoker_init(&invoker, &artifact, options, &err), err);
     for (size_t i = 0; i < n; i++) {
         Str type;
-        int status = ask_invoker(&invoker, &state, str_of(asks[i].content_type), str_of(asks[i].accept), asks[i].body, &type);
+        int status = ask_invoker(&invoker, &state, str_of(asks[i].content_type),
+                                 str_of(asks[i].accept), asks[i].body, &type);
         if (status != asks[i].status || !str_eq(strbuf_str(&state.out), asks[i].answer))
-            FAIL("case %zu: %d '%.*s', not\n  %d '%.*s'", i, status, STR_ARG(strbuf_str(&state.out)), asks[i].status,
-                 STR_ARG(asks[i].answer));
+            FAIL("case %zu: %d '%.*s', not\n  %d '%.*s'", i, status,
+                 STR_ARG(strbuf_str(&state.out)), asks[i].status, STR_ARG(asks[i].answer));
         CHECK_STR(type, str_of(asks[i].type));
     }
     invoke_state_clear(&state);
@@ -131,24 +135,30 @@ static void check_asks(const Algorithm *algorithm, Model *model, const InvokeOpt
 #define JSON "application/json"
 #define LINES "application/jsonlines"
 #define TEXT "text/plain"
-static const char answers[] = "none of the types in Accept is offered; ask for text/csv, application/json, "
-                              "application/jsonlines or application/x-recordio-protobuf";
+static const char answers[] =
+    "none of the types in Accept is offered; ask for text/csv, application/json, "
+    "application/jsonlines or application/x-recordio-protobuf";
 
 TEST(invoke, content_types_and_answers)
 {
     Model model = {.n_out = 1, .objective = ""};
     const Ask asks[] = {
         {CSV, NULL, STR("1,1,1"), 200, STR("{\"predictions\":[{\"score\":6.5}]}"), JSON},
-        {CSV, "*/*", STR("1,1,1\n0,0,0\n"), 200, STR("{\"predictions\":[{\"score\":6.5},{\"score\":0.5}]}"), JSON},
+        {CSV, "*/*", STR("1,1,1\n0,0,0\n"), 200,
+         STR("{\"predictions\":[{\"score\":6.5},{\"score\":0.5}]}"), JSON},
         {CSV, CSV, STR("1,1,1"), 200, STR("6.5"), CSV},
         {CSV, CSV, STR("1,1,1\n0,0,0\n0,0,0.1"), 200, STR("6.5\n0.5\n0.8"), CSV},
-        {CSV, CSV, STR("1,1,1\n0,0,0\n1,1,1\n1,1,1\n1,1,1\n"), 200, STR("6.5\n0.5\n6.5\n6.5\n6.5"), CSV},
+        {CSV, CSV, STR("1,1,1\n0,0,0\n1,1,1\n1,1,1\n1,1,1\n"), 200, STR("6.5\n0.5\n6.5\n6.5\n6.5"),
+         CSV},
         {CSV, LINES, STR("1,1,1\n0,0,0"), 200, STR("{\"score\":6.5}\n{\"score\":0.5}\n"), LINES},
-        {LINES, LINES, STR("[1,1,1]\n{\"features\":[0,0,0]}"), 200, STR("{\"score\":6.5}\n{\"score\":0.5}\n"), LINES},
-        {JSON, JSON, STR("{\"instances\":[{\"features\":[1,1,1]}]}"), 200, STR("{\"predictions\":[{\"score\":6.5}]}"), JSON},
+        {LINES, LINES, STR("[1,1,1]\n{\"features\":[0,0,0]}"), 200,
+         STR("{\"score\":6.5}\n{\"score\":0.5}\n"), LINES},
+        {JSON, JSON, STR("{\"instances\":[{\"features\":[1,1,1]}]}"), 200,
+         STR("{\"predictions\":[{\"score\":6.5}]}"), JSON},
         {JSON, CSV, STR("{\"instances\":[[1,1,1],[0,0,0]]}"), 200, STR("6.5\n0.5"), CSV},
         {JSON, JSON, STR("{\"instances\":[]}"), 200, STR("{\"predictions\":[]}"), JSON},
-        {CSV, "text/html, text/csv;q=0.5, application/jsonlines;q=0.7", STR("1,1,1"), 200, STR("{\"score\":6.5}\n"), LINES},
+        {CSV, "text/html, text/csv;q=0.5, application/jsonlines;q=0.7", STR("1,1,1"), 200,
+         STR("{\"score\":6.5}\n"), LINES},
         {CSV, "text/csv;q=0", STR("1,1,1"), 406, str_of(answers), TEXT},
         {CSV, "image/png", STR("1,1,1"), 406, str_of(answers), TEXT},
         {CSV, NULL, STR(""), 204, STR(""), ""},
@@ -159,8 +169,10 @@ TEST(invoke, content_types_and_answers)
          STR("record 0, column 2: 'x' is not a number (requests have no header line)"), TEXT},
         {"", NULL, STR("1,1,1"), 415,
          STR("the request has no Content-Type; send text/csv, application/json, application/jsonlines, "
-             "application/x-recordio-protobuf or text/libsvm"), TEXT},
-        {"text/libsvm", NULL, STR("0:1"), 415, STR("text/libsvm is for xgboost, this model is toy"), TEXT},
+             "application/x-recordio-protobuf or text/libsvm"),
+         TEXT},
+        {"text/libsvm", NULL, STR("0:1"), 415, STR("text/libsvm is for xgboost, this model is toy"),
+         TEXT},
     };
     InvokeOptions options = {0};
     check_asks(&toy, &model, &options, asks, COUNT(asks));
@@ -180,7 +192,9 @@ TEST(invoke, broken_json_is_415)
     InvokeOptions options = {0};
     CHECK_OK(invoker_init(&invoker, &artifact, &options, &err), err);
     Str type;
-    CHECK_INT(ask_invoker(&invoker, &state, STR(JSON), STR(""), STR("{\"instances\":[[1,1,1]"), &type), 415);
+    CHECK_INT(
+        ask_invoker(&invoker, &state, STR(JSON), STR(""), STR("{\"instances\":[[1,1,1]"), &type),
+        415);
     CHECK(str_starts(strbuf_str(&state.out), STR("JSON: byte ")));
     invoke_state_clear(&state);
 }
@@ -229,15 +243,18 @@ TEST(invoke, selectable_output_of_xgboost)
     xgboost.default_accept = "text/csv";
     Model model = {.n_out = 1, .objective = "binary:logistic"};
     InvokeOptions options = {
-        .inference_output = STR("predicted_label, labels,probability,probabilities,raw_score,raw_scores,predicted_score"),
+        .inference_output = STR(
+            "predicted_label, labels,probability,probabilities,raw_score,raw_scores,predicted_score"),
     };
     const Ask logistic[] = {
         {CSV, NULL, STR("0.25,0,0\n0,-0.125,0"), 200,
          STR("1,\"[0, 1]\",0.75,\"[0.25, 0.75]\",0.75,\"[0.25, 0.75]\",nan\n"
-             "0,\"[0, 1]\",0.25,\"[0.75, 0.25]\",0.25,\"[0.75, 0.25]\",nan"), CSV},
+             "0,\"[0, 1]\",0.25,\"[0.75, 0.25]\",0.25,\"[0.75, 0.25]\",nan"),
+         CSV},
         {CSV, JSON, STR("0.25,0,0"), 200,
          STR("{\"predictions\":[{\"predicted_label\":1,\"labels\":[0,1],\"probability\":0.75,\"probabilities\":[0.25,0.75],"
-             "\"raw_score\":0.75,\"raw_scores\":[0.25,0.75],\"predicted_score\":null}]}"), JSON},
+             "\"raw_score\":0.75,\"raw_scores\":[0.25,0.75],\"predicted_score\":null}]}"),
+         JSON},
     };
     check_asks(&xgboost, &model, &options, logistic, COUNT(logistic));
 
@@ -245,10 +262,12 @@ TEST(invoke, selectable_output_of_xgboost)
     options.inference_output = STR("predicted_label,probability,probabilities,labels");
     const Ask softprob[] = {
         {CSV, LINES, STR("0.25,0,0"), 200,
-         STR("{\"predicted_label\":2,\"probability\":2.75,\"probabilities\":[0.75,1.75,2.75],\"labels\":[0,1,2]}\n"), LINES},
+         STR("{\"predicted_label\":2,\"probability\":2.75,\"probabilities\":[0.75,1.75,2.75],\"labels\":[0,1,2]}\n"),
+         LINES},
     };
     check_asks(&xgboost, &model, &options, softprob, COUNT(softprob));
-    const Ask plain[] = {{CSV, NULL, STR("0,0,0\n0,0,0"), 200, STR("0.5,1.5,2.5\n0.5,1.5,2.5"), CSV}};
+    const Ask plain[] = {
+        {CSV, NULL, STR("0,0,0\n0,0,0"), 200, STR("0.5,1.5,2.5\n0.5,1.5,2.5"), CSV}};
     options = (InvokeOptions){0};
     check_asks(&xgboost, &model, &options, plain, 1);
     const Ask batch[] = {{CSV, NULL, STR("0,0,0"), 200, STR("[0.5, 1.5, 2.5]\n"), CSV}};
@@ -288,7 +307,8 @@ TEST(invoke, many_rows_come_in_blocks)
     CHECK_INT(ask_invoker(&invoker, &state, STR(CSV), STR(CSV), strbuf_str(&body), &type), 200);
     CHECK_STR(strbuf_str(&state.out), strbuf_str(&want));
     CHECK_INT(ask_invoker(&invoker, &state, STR(CSV), STR(JSON), strbuf_str(&body), &type), 200);
-    CHECK(str_starts(strbuf_str(&state.out), STR("{\"predictions\":[{\"score\":0.5},{\"score\":1.5},")));
+    CHECK(str_starts(strbuf_str(&state.out),
+                     STR("{\"predictions\":[{\"score\":0.5},{\"score\":1.5},")));
     CHECK(str_ends(strbuf_str(&state.out), STR(",{\"score\":20000.5}]}")));
     /* A wrong row in a late block refuses the whole request. */
     strbuf_add(&body, STR("1,2\n"));
@@ -306,7 +326,8 @@ typedef struct Server {
 
 static int ready_pipe[2];
 
-static void say_ready(const ServeOptions *options UNUSED, const Artifact *artifact UNUSED, int port UNUSED)
+static void say_ready(const ServeOptions *options UNUSED, const Artifact *artifact UNUSED,
+                      int port UNUSED)
 {
     if (write(ready_pipe[1], "r", 1) != 1) abort();
 }
@@ -354,7 +375,8 @@ static int dial(const Server *server)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     memcpy(address.sun_path, server->socket, strlen(server->socket) + 1);
-    if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0) FAIL("connect: %s", strerror(errno));
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0)
+        FAIL("connect: %s", strerror(errno));
     struct timeval limit = {.tv_sec = 10};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     return fd;
@@ -383,7 +405,8 @@ static Str ask(const Server *server, const char *request, Arena *arena)
     Str answer = hear_all(fd, arena);
     for (size_t i = 12; i + 4 <= answer.len; i++)
         if (memcmp(answer.ptr + i, "\r\n\r\n", 4) == 0)
-            return arena_format(arena, "%.3s %.*s", answer.ptr + 9, STR_ARG(str_from(answer, i + 4)));
+            return arena_format(arena, "%.3s %.*s", answer.ptr + 9,
+                                STR_ARG(str_from(answer, i + 4)));
     FAIL("no answer but '%.*s'", STR_ARG(answer));
 }
 
@@ -395,33 +418,52 @@ TEST(serve, answers_over_a_socket)
         Server server = start(n_threads);
         ARENA(arena);
         CHECK_STR(ask(&server, "GET /ping" REST "\r\n", &arena), STR("200 "));
-        CHECK_STR(ask(&server, "POST /invocations" REST "Content-Type: text/csv\r\nAccept: text/csv\r\n"
-                               "Content-Length: 5\r\n\r\n1,1,1", &arena), STR("200 6.5"));
-        CHECK_STR(ask(&server, "POST /invocations" REST "Content-Type: text/csv\r\nTransfer-Encoding: chunked\r\n\r\n"
-                               "2\r\n1,\r\n3\r\n1,1\r\n0\r\n\r\n", &arena),
+        CHECK_STR(ask(&server,
+                      "POST /invocations" REST "Content-Type: text/csv\r\nAccept: text/csv\r\n"
+                      "Content-Length: 5\r\n\r\n1,1,1",
+                      &arena),
+                  STR("200 6.5"));
+        CHECK_STR(ask(&server,
+                      "POST /invocations" REST
+                      "Content-Type: text/csv\r\nTransfer-Encoding: chunked\r\n\r\n"
+                      "2\r\n1,\r\n3\r\n1,1\r\n0\r\n\r\n",
+                      &arena),
                   STR("200 {\"predictions\":[{\"score\":6.5}]}"));
-        CHECK_STR(ask(&server, "POST /invocations" REST "Content-Type: text/csv\r\nContent-Length: 3\r\n\r\n1,1", &arena),
+        CHECK_STR(ask(&server,
+                      "POST /invocations" REST
+                      "Content-Type: text/csv\r\nContent-Length: 3\r\n\r\n1,1",
+                      &arena),
                   STR("400 expected 3 features, got 2 in record 0"));
-        CHECK_STR(ask(&server, "POST /invocations" REST "Content-Type: text/csv\r\nContent-Length: 0\r\n\r\n", &arena),
+        CHECK_STR(ask(&server,
+                      "POST /invocations" REST
+                      "Content-Type: text/csv\r\nContent-Length: 0\r\n\r\n",
+                      &arena),
                   STR("204 "));
         CHECK_STR(ask(&server, "POST /invocations" REST "Content-Length: 1048577\r\n\r\n", &arena),
                   STR("413 the body is larger than this server accepts"));
-        CHECK_STR(ask(&server, "GET /invocations" REST "\r\n", &arena), STR("405 this method is not offered here"));
+        CHECK_STR(ask(&server, "GET /invocations" REST "\r\n", &arena),
+                  STR("405 this method is not offered here"));
         CHECK_STR(ask(&server, "GET /nothing" REST "\r\n", &arena),
                   STR("404 there is /ping, /invocations and /execution-parameters"));
         CHECK_STR(ask(&server, "GET /ping HTTP/1.1\r\n\r\n", &arena), STR("400 Host is missing"));
         Str parameters = ask(&server, "GET /execution-parameters" REST "\r\n", &arena);
-        CHECK_STR(parameters, arena_format(&arena, "200 {\"MaxConcurrentTransforms\":%d,\"BatchStrategy\":\"MULTI_RECORD\","
-                                                   "\"MaxPayloadInMB\":1}", n_threads));
+        CHECK_STR(
+            parameters,
+            arena_format(&arena,
+                         "200 {\"MaxConcurrentTransforms\":%d,\"BatchStrategy\":\"MULTI_RECORD\","
+                         "\"MaxPayloadInMB\":1}",
+                         n_threads));
         /* Pipelined, on one connection, the last one ends it. */
         int fd = dial(&server);
         for (int i = 0; i < 50; i++)
-            say(fd, "POST /invocations HTTP/1.1\r\nHost: a\r\nContent-Type: text/csv\r\nAccept: text/csv\r\n"
-                    "Content-Length: 5\r\n\r\n1,1,1");
+            say(fd,
+                "POST /invocations HTTP/1.1\r\nHost: a\r\nContent-Type: text/csv\r\nAccept: text/csv\r\n"
+                "Content-Length: 5\r\n\r\n1,1,1");
         shutdown(fd, SHUT_WR);
         Str answers_all = hear_all(fd, &arena);
         int found = 0;
-        for (size_t i = 0; i + 7 <= answers_all.len; i++) found += memcmp(answers_all.ptr + i, "\r\n\r\n6.5", 7) == 0;
+        for (size_t i = 0; i + 7 <= answers_all.len; i++)
+            found += memcmp(answers_all.ptr + i, "\r\n\r\n6.5", 7) == 0;
         CHECK_INT(found, 50);
         int status = stop(&server, SIGTERM);
         CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
@@ -435,7 +477,8 @@ TEST(serve, sigterm_lets_running_requests_finish)
     ARENA(arena);
     int idle = dial(&server), running = dial(&server);
     say(idle, "GET /ping HTTP/1.1\r\nHost: a\r\n\r\n");
-    say(running, "POST /invocations HTTP/1.1\r\nHost: a\r\nContent-Type: text/csv\r\nContent-Length: 5\r\n\r\n1,");
+    say(running,
+        "POST /invocations HTTP/1.1\r\nHost: a\r\nContent-Type: text/csv\r\nContent-Length: 5\r\n\r\n1,");
     usleep(50000);
     kill(server.pid, SIGTERM);
     Str ping = hear_all(idle, &arena); /* closed at once */
@@ -470,7 +513,8 @@ TEST(serve, start_says_what_is_wrong)
 {
     ARENA(arena);
     Error err = {0};
-    ServeOptions options = {.folder = path_join(&arena, test_folder(), "none"), .algorithm = &toy, .host = "127.0.0.1"};
+    ServeOptions options = {
+        .folder = path_join(&arena, test_folder(), "none"), .algorithm = &toy, .host = "127.0.0.1"};
     CHECK(!serve_run(&options, NULL, &err));
     CHECK(str_starts(str_of(err.text), STR("there is no model folder")));
     options.folder = test_folder();
@@ -479,7 +523,8 @@ TEST(serve, start_says_what_is_wrong)
 
     setenv("SAGEMAKER_BIND_TO_PORT", "99999", 1);
     CHECK(!serve_options_from_environment(&arena, &options, &err));
-    CHECK_STR(str_of(err.text), STR("SAGEMAKER_BIND_TO_PORT: '99999' is not a number from 0 to 65535"));
+    CHECK_STR(str_of(err.text),
+              STR("SAGEMAKER_BIND_TO_PORT: '99999' is not a number from 0 to 65535"));
     setenv("SAGEMAKER_BIND_TO_PORT", "9000", 1);
     setenv("SAGEMAKER_BASE_DIR", "/jobs/a", 1);
     setenv("SAGEMAKER_BATCH", "true", 1);

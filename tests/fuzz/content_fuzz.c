@@ -16,8 +16,8 @@ static void check(bool holds)
 }
 
 /* A sum over the bits of all values, in order. */
-static bool read_all(ContentType type, int32_t label_size, const ContentForm *form, Str body, int64_t rows_max,
-                     uint64_t *ret_sum, Error *err)
+static bool read_all(ContentType type, int32_t label_size, const ContentForm *form, Str body,
+                     int64_t rows_max, uint64_t *ret_sum, Error *err)
 {
     ContentReader reader = {0};
     ContentRows rows = {0};
@@ -42,14 +42,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static Str colors[] = {STR_INIT("blue"), STR_INIT("red")};
     static Feature features[] = {
         {.name = STR_INIT("x"), .kind = FEATURE_NUMBER},
-        {.name = STR_INIT("color"), .kind = FEATURE_CATEGORY, .categories = colors, .n_categories = 2},
+        {.name = STR_INIT("color"),
+         .kind = FEATURE_CATEGORY,
+         .categories = colors,
+         .n_categories = 2},
         {.name = STR_INIT("y"), .kind = FEATURE_NUMBER},
     };
     static const Schema schema = {.features = features, .n_features = 3};
     if (size < 1) return 0;
     ContentForm form;
     bool known = data[0] & 0x40;
-    content_form_init(&form, data[0] & 0x20 ? &schema : NULL, known || (data[0] & 0x20) ? 3 : 0, data[0] & 0x80);
+    content_form_init(&form, data[0] & 0x20 ? &schema : NULL, known || (data[0] & 0x20) ? 3 : 0,
+                      data[0] & 0x80);
     ContentType type = (ContentType)(data[0] % 8 % 5);
     char *copy = calloc(1, size - 1 + CSV_SLACK);
     if (!copy) return 0;
