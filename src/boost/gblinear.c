@@ -36,11 +36,11 @@ struct LinearUpdater {
     uint32_t *row;
     float *value;
 
-    Sums *chunk;          /* of a pass over rows */
-    float *column;        /* row-major data: the column at hand */
-    int32_t *order;       /* features of this round */
-    double *magnitude;    /* of the moves: greedy and thrifty */
-    float *before;        /* weights at the start of the round, for the tolerance */
+    Sums *chunk;       /* of a pass over rows */
+    float *column;     /* row-major data: the column at hand */
+    int32_t *order;    /* features of this round */
+    double *magnitude; /* of the moves: greedy and thrifty */
+    float *before;     /* weights at the start of the round, for the tolerance */
 };
 
 /* ---- columns ---- */
@@ -50,7 +50,8 @@ static bool sparse_columns(LinearUpdater *u, Error *err)
     const Matrix *m = &u->features;
     size_t n_values = (size_t)m->row_start[m->n_rows];
     u->column_start = data_array(int64_t, (size_t)m->n_cols + 2, "the columns of the data", err);
-    u->row = u->column_start ? data_array(uint32_t, n_values, "the columns of the data", err) : NULL;
+    u->row = u->column_start ? data_array(uint32_t, n_values, "the columns of the data", err)
+                             : NULL;
     u->value = u->row ? data_array(float, n_values, "the columns of the data", err) : NULL;
     if (!u->value) return false;
     int64_t *next = u->column_start + 1; /* shifted by one, so that it ends as the starts */
@@ -155,7 +156,8 @@ static void move_bias(LinearUpdater *u, int32_t k, float *gh, float *bias, Pool 
     if (pass.move != 0) parallel_for(pool, n, ROW_GRAIN, move_chunk, &pass);
 }
 
-static void move_weight(LinearUpdater *u, int32_t j, int32_t k, float *gh, float *weight, Pool *pool)
+static void move_weight(LinearUpdater *u, int32_t j, int32_t k, float *gh, float *weight,
+                        Pool *pool)
 {
     Pass pass;
     size_t n = pass_of(u, j, k, gh, &pass);
@@ -189,7 +191,9 @@ static void set_order(LinearUpdater *u, int64_t round)
     Random random = random_stream(u->params->seed ^ 0x6c696e656172, (uint64_t)round);
     size_t n = (size_t)u->n_features;
     switch (u->params->feature_selector) {
-    case SELECT_SHUFFLE: random_permutation(random, (uint32_t *)u->order, n); break;
+    case SELECT_SHUFFLE:
+        random_permutation(random, (uint32_t *)u->order, n);
+        break;
     case SELECT_RANDOM:
         for (size_t j = 0; j < n; j++) u->order[j] = (int32_t)random_below(random, j, n);
         break;
@@ -245,9 +249,11 @@ bool linear_update(LinearUpdater *u, int64_t round, float *gh, float *weights, P
 bool linear_updater_new(const BoostParams *params, const Matrix *features, int32_t n_groups,
                         double instance_weight, LinearUpdater **ret_updater, Error *err)
 {
-    bool choosy = params->feature_selector != SELECT_CYCLIC && params->feature_selector != SELECT_SHUFFLE;
+    bool choosy = params->feature_selector != SELECT_CYCLIC &&
+                  params->feature_selector != SELECT_SHUFFLE;
     if (params->shotgun && choosy)
-        return error_set(err, ERROR_INVALID, "Unsupported feature selector for shotgun updater: it takes "
+        return error_set(err, ERROR_INVALID,
+                         "Unsupported feature selector for shotgun updater: it takes "
                          "cyclic and shuffle; updater coord_descent has the others");
     AUTO(linear_updater_free) LinearUpdater *u = calloc(1, sizeof *u);
     if (!u) memory_exhausted(sizeof *u);
@@ -269,7 +275,8 @@ bool linear_updater_new(const BoostParams *params, const Matrix *features, int32
     u->chunk = data_array(Sums, chunk_count(n_rows, ROW_GRAIN), "sums of the linear booster", err);
     u->order = u->chunk ? data_array(int32_t, n + 1, "the order of features", err) : NULL;
     u->magnitude = u->order ? data_array(double, n + 1, "the moves of weights", err) : NULL;
-    u->before = u->magnitude ? data_array(float, (n + 1) * (size_t)n_groups, "the weights", err) : NULL;
+    u->before = u->magnitude ? data_array(float, (n + 1) * (size_t)n_groups, "the weights", err)
+                             : NULL;
     if (!u->before) return false;
     *ret_updater = STEAL(u);
     return true;

@@ -71,7 +71,9 @@ static void boost(const BoostParams *params, const Matrix *matrix, const LinearD
 static Matrix columns_of(LinearData *data, float **columns)
 {
     for (int j = 0; j < data->n_columns; j++) columns[j] = data->x[j];
-    return (Matrix){.layout = MATRIX_COLUMNS, .n_rows = data->n_rows, .n_cols = data->n_columns,
+    return (Matrix){.layout = MATRIX_COLUMNS,
+                    .n_rows = data->n_rows,
+                    .n_cols = data->n_columns,
                     .column = columns};
 }
 
@@ -82,7 +84,8 @@ TEST(gblinear, weights_are_those_of_xgboost)
     Error err = {0};
     static LinearData data;
     Str text, line, word;
-    CHECK_OK(file_read(test_path("tests/golden/boost/linear.txt"), 1 << 20, &scratch, &text, &err), err);
+    CHECK_OK(file_read(test_path("tests/golden/boost/linear.txt"), 1 << 20, &scratch, &text, &err),
+             err);
     read_data(&text, &data);
     float *columns[COLUMNS_MAX], binary[ROWS_MAX], weights[(COLUMNS_MAX + 1) * GROUPS_MAX];
     Matrix matrix = columns_of(&data, columns);
@@ -99,19 +102,29 @@ TEST(gblinear, weights_are_those_of_xgboost)
             double x = 0;
             CHECK(str_next(&value, '=', &word));
             str_to_double(value, &x);
-            if (str_is(word, "eta")) params.eta = x;
-            else if (str_is(word, "alpha")) params.alpha = x;
-            else if (str_is(word, "lambda")) params.lambda = x;
-            else if (str_is(word, "top_k")) params.top_k = (int64_t)x;
-            else if (str_is(word, "num_class")) params.objective.n_classes = (int32_t)x;
-            else if (str_is(word, "updater")) params.shotgun = str_is(value, "shotgun");
+            if (str_is(word, "eta"))
+                params.eta = x;
+            else if (str_is(word, "alpha"))
+                params.alpha = x;
+            else if (str_is(word, "lambda"))
+                params.lambda = x;
+            else if (str_is(word, "top_k"))
+                params.top_k = (int64_t)x;
+            else if (str_is(word, "num_class"))
+                params.objective.n_classes = (int32_t)x;
+            else if (str_is(word, "updater"))
+                params.shotgun = str_is(value, "shotgun");
             else if (str_is(word, "feature_selector"))
                 for (int s = 0; s < (int)COUNT(selectors); s++)
                     if (str_is(value, selectors[s])) params.feature_selector = s;
         }
-        bool multi = params.objective.n_classes > 0, regression = str_starts(params.objective.name, STR("reg:"));
-        Labels labels = {.n_rows = data.n_rows, .weight = data.weight,
-                         .label = regression ? data.real : multi ? data.classes : binary};
+        bool multi = params.objective.n_classes > 0,
+             regression = str_starts(params.objective.name, STR("reg:"));
+        Labels labels = {.n_rows = data.n_rows,
+                         .weight = data.weight,
+                         .label = regression ? data.real
+                                  : multi    ? data.classes
+                                             : binary};
         float base = regression || multi ? 0.5f : 0; /* the logit of 0.5 is 0 */
         boost(&params, &matrix, &data, &labels, base, pool, weights);
         CHECK(str_next_line(&text, &line));
@@ -120,7 +133,8 @@ TEST(gblinear, weights_are_those_of_xgboost)
             double want = number(&line);
             /* single precision through a dozen rounds of sums */
             if (!test_near((double)weights[i], want, 2e-5))
-                FAIL("%.*s: weight %d is %.9g, not %.9g", STR_ARG(title), i, (double)weights[i], want);
+                FAIL("%.*s: weight %d is %.9g, not %.9g", STR_ARG(title), i, (double)weights[i],
+                     want);
         }
     }
     CHECK(n_blocks >= 13);
@@ -137,7 +151,8 @@ TEST(gblinear, sparse_and_row_major_data_and_threads_give_the_same)
         row_start[i + 1] = row_start[i];
         for (int j = 0; j < 5; j++) {
             size_t at = (size_t)(i * 5 + j);
-            float x = random_unit(random, 2 * at) < 0.4 ? NAN : (float)random_normal(random, 9000 + at);
+            float x = random_unit(random, 2 * at) < 0.4 ? NAN
+                                                        : (float)random_normal(random, 9000 + at);
             data.x[j][i] = rows[at] = x;
             if (isnan(x)) continue;
             col[row_start[i + 1]] = j;
@@ -150,14 +165,23 @@ TEST(gblinear, sparse_and_row_major_data_and_threads_give_the_same)
     Matrix forms[] = {
         columns_of(&data, columns),
         {.layout = MATRIX_ROWS, .n_rows = 100, .n_cols = 5, .rows = rows, .row_stride = 5},
-        {.layout = MATRIX_CSR, .n_rows = 100, .n_cols = 5, .row_start = row_start, .col = col,
-         .value = value, .absent = NAN},
+        {.layout = MATRIX_CSR,
+         .n_rows = 100,
+         .n_cols = 5,
+         .row_start = row_start,
+         .col = col,
+         .value = value,
+         .absent = NAN},
     };
     Labels labels = {.n_rows = 100, .label = data.real};
     float weights[4][COLUMNS_MAX];
     for (int selector = SELECT_CYCLIC; selector <= SELECT_THRIFTY; selector++) {
-        BoostParams params = {.n_rounds = 6, .eta = 0.5, .lambda = 0.01, .feature_selector = selector,
-                              .objective = {.name = STR("reg:squarederror"), .scale_pos_weight = 1}};
+        BoostParams params = {
+            .n_rounds = 6,
+            .eta = 0.5,
+            .lambda = 0.01,
+            .feature_selector = selector,
+            .objective = {.name = STR("reg:squarederror"), .scale_pos_weight = 1}};
         AUTO(pool_free) Pool *pool = pool_new(3);
         for (size_t f = 0; f < COUNT(forms); f++)
             boost(&params, &forms[f], &data, &labels, 0, f == 1 ? pool : NULL, weights[f]);

@@ -40,7 +40,7 @@ typedef struct NodeWork {
     GradSum sum;
     Bounds bounds;
     Split split;
-    size_t *segment;   /* of column j: [segment[j], segment[n_cols + j]) */
+    size_t *segment; /* of column j: [segment[j], segment[n_cols + j]) */
 } NodeWork;
 
 typedef struct ExactBuilder {
@@ -54,19 +54,19 @@ typedef struct ExactBuilder {
     ColumnChoice *choice;
     int32_t n_cols;
 
-    size_t *list_start;  /* of column j in the lists; n_cols + 1 */
-    Entry *sorted;       /* all columns, ascending */
-    Entry *list;         /* this tree's */
-    Entry *spare;        /* for partitions; as long as a list */
+    size_t *list_start; /* of column j in the lists; n_cols + 1 */
+    Entry *sorted;      /* all columns, ascending */
+    Entry *list;        /* this tree's */
+    Entry *spare;       /* for partitions; as long as a list */
     uint32_t *row, *spare_row;
-    uint8_t *right;      /* of each row: goes right in the split at hand */
-    float *cuts;         /* approx: cut b of column j at j * max_bin + b: the least value of bin b */
-    float *range;        /* approx: least and greatest value of column j in this tree */
+    uint8_t *right; /* of each row: goes right in the split at hand */
+    float *cuts;    /* approx: cut b of column j at j * max_bin + b: the least value of bin b */
+    float *range;   /* approx: least and greatest value of column j in this tree */
 
-    NodeWork *nodes;     /* open nodes, a ring for depthwise, a heap's plain array for lossguide */
+    NodeWork *nodes; /* open nodes, a ring for depthwise, a heap's plain array for lossguide */
     size_t n_nodes, nodes_capacity, first;
-    Arena tree_arena;    /* segments of this tree's nodes */
-    Split *found;        /* best split of each column */
+    Arena tree_arena; /* segments of this tree's nodes */
+    Split *found;     /* best split of each column */
 } ExactBuilder;
 
 /* ---- presorting ---- */
@@ -119,7 +119,8 @@ static bool gather_columns(ExactBuilder *b, Error *err)
             for (int64_t k = m->row_start[i]; k < m->row_start[i + 1]; k++)
                 if (!isnan(m->value[k])) count[m->col[k]]++;
         } else if (m->layout == MATRIX_ROWS) {
-            for (size_t j = 0; j < n_cols; j++) count[j] += !isnan(m->rows[(int64_t)i * m->row_stride + (int64_t)j]);
+            for (size_t j = 0; j < n_cols; j++)
+                count[j] += !isnan(m->rows[(int64_t)i * m->row_stride + (int64_t)j]);
         }
     }
     for (size_t j = 0; m->layout == MATRIX_COLUMNS && j < n_cols; j++)
@@ -134,11 +135,13 @@ static bool gather_columns(ExactBuilder *b, Error *err)
     memcpy(next, b->list_start, n_cols * sizeof *next);
     for (size_t j = 0; m->layout == MATRIX_COLUMNS && j < n_cols; j++)
         for (size_t i = 0; i < n_rows; i++)
-            if (!isnan(m->column[j][i])) b->sorted[next[j]++] = (Entry){(uint32_t)i, m->column[j][i]};
+            if (!isnan(m->column[j][i]))
+                b->sorted[next[j]++] = (Entry){(uint32_t)i, m->column[j][i]};
     for (size_t i = 0; m->layout != MATRIX_COLUMNS && i < n_rows; i++) {
         if (m->layout == MATRIX_CSR) {
             for (int64_t k = m->row_start[i]; k < m->row_start[i + 1]; k++)
-                if (!isnan(m->value[k])) b->sorted[next[m->col[k]]++] = (Entry){(uint32_t)i, m->value[k]};
+                if (!isnan(m->value[k]))
+                    b->sorted[next[m->col[k]]++] = (Entry){(uint32_t)i, m->value[k]};
         } else {
             for (size_t j = 0; j < n_cols; j++) {
                 float value = m->rows[(int64_t)i * m->row_stride + (int64_t)j];
@@ -286,9 +289,10 @@ static void scan(const ScanJob *job, size_t j, bool forward, bool beyond, Split 
                                             other.g * other.g / (other.h + lambda) - job->parent
                                       : INFINITY;
                 if ((float)score > best->gain)
-                    propose(job, j, forward ? passed : other, forward ? other : passed,
-                            threshold_between(b, j, forward ? last : e.value, forward ? e.value : last),
-                            !forward, best);
+                    propose(
+                        job, j, forward ? passed : other, forward ? other : passed,
+                        threshold_between(b, j, forward ? last : e.value, forward ? e.value : last),
+                        !forward, best);
             }
         }
         passed.g += (double)gh[(int64_t)e.row * stride];
@@ -335,7 +339,8 @@ static void find_split(ExactBuilder *b, const GrowTask *task, const Tree *tree, 
     else
         parallel_for(b->pool, n_cols, 1, scan_columns, &job);
     for (size_t j = 0; j < n_cols; j++)
-        if (split_is_better(&work->split, (double)b->found[j].gain, (int32_t)j)) work->split = b->found[j];
+        if (split_is_better(&work->split, (double)b->found[j].gain, (int32_t)j))
+            work->split = b->found[j];
 }
 
 /* ---- parting a node ---- */
@@ -370,7 +375,8 @@ static void part_columns(void *arg, size_t chunk, size_t begin, size_t end)
         size_t start = job->work->segment[j], stop = job->work->segment[b->n_cols + (int32_t)j];
         size_t to = start, n_right = 0;
         Entry *spare = b->spare + start;
-        for (size_t k = start; k < stop; k++) { /* written to both sides; only one pointer moves on */
+        for (size_t k = start; k < stop;
+             k++) { /* written to both sides; only one pointer moves on */
             Entry e = b->list[k];
             uint8_t right = b->right[e.row];
             b->list[to] = e;
@@ -428,12 +434,14 @@ static bool split_node(ExactBuilder *b, const GrowTask *task, Tree *tree, const 
     tree->weight[work->node] = (float)split_weight(&b->rules, work->sum, work->bounds);
 
     size_t n_cols = (size_t)b->n_cols;
-    *left = (NodeWork){.node = tree->left[work->node], .depth = work->depth + 1, .sum = split->left};
-    *right = (NodeWork){.node = tree->right[work->node], .depth = work->depth + 1, .sum = split->right};
+    *left = (NodeWork){
+        .node = tree->left[work->node], .depth = work->depth + 1, .sum = split->left};
+    *right = (NodeWork){
+        .node = tree->right[work->node], .depth = work->depth + 1, .sum = split->right};
     left->segment = arena_array(&b->tree_arena, size_t, 2 * n_cols);
     right->segment = arena_array(&b->tree_arena, size_t, 2 * n_cols);
-    split_child_bounds(&b->rules, split->feature, split->left, split->right, work->bounds, &left->bounds,
-                       &right->bounds);
+    split_child_bounds(&b->rules, split->feature, split->left, split->right, work->bounds,
+                       &left->bounds, &right->bounds);
     part_rows(b, task, tree, work, left, right);
     PartJob job = {b, work, left, right};
     if (work->n_chosen * n_cols < SMALL_NODE)
@@ -501,7 +509,8 @@ static bool grow(Builder *builder, const GrowTask *task, Tree *tree, int32_t *ro
     int64_t n_leaves = 1, max_depth = b->params->max_depth, max_leaves = b->params->max_leaves;
     double gamma = b->approx ? b->rules.gamma : 0;
     for (NodeWork work; take_node(b, &work);) {
-        bool may = (max_depth == 0 || work.depth < max_depth) && (max_leaves == 0 || n_leaves < max_leaves);
+        bool may = (max_depth == 0 || work.depth < max_depth) &&
+                   (max_leaves == 0 || n_leaves < max_leaves);
         if (!may || !split_is_worth(&work.split, gamma)) {
             for (size_t k = work.begin; k < work.end; k++) row_leaf[b->row[k]] = work.node;
             continue;
@@ -518,7 +527,8 @@ static bool grow(Builder *builder, const GrowTask *task, Tree *tree, int32_t *ro
     if (b->approx || b->rules.gamma == 0) return true;
     int32_t n_before = tree->n_nodes;
     if (!tree_prune(tree, b->rules.gamma, b->rules.eta, err)) return false;
-    return tree->n_nodes == n_before || tree_route(tree, &b->train->features, b->pool, row_leaf, err);
+    return tree->n_nodes == n_before ||
+           tree_route(tree, &b->train->features, b->pool, row_leaf, err);
 }
 
 static void exact_free(Builder *builder)
@@ -551,7 +561,7 @@ static bool allocate(ExactBuilder *b, Error *err)
     b->right = b->spare_row ? data_array(uint8_t, n_rows, "the rows of a tree", err) : NULL;
     b->found = b->right ? data_array(Split, n_cols, "the splits of columns", err) : NULL;
     if (!b->found || !b->approx) return b->found != NULL;
-    b->cuts = data_array(float, n_cols * (size_t)b->params->max_bin, "the cuts of columns", err);
+    b->cuts = data_array(float, n_cols *(size_t)b->params->max_bin, "the cuts of columns", err);
     b->range = b->cuts ? data_array(float, 2 * n_cols, "the ranges of columns", err) : NULL;
     return b->range != NULL;
 }
@@ -563,14 +573,17 @@ static bool builder_new(const BoostParams *params, BoostData *train, Pool *pool,
     const Matrix *m = &train->features;
     for (int32_t j = 0; train->is_category && j < m->n_cols; j++)
         if (train->is_category[j])
-            return error_set(err, ERROR_UNSUPPORTED,
-                             "tree_method %s does not split by categories (column %d is one); tree_method hist "
-                             "does", method, (int)j);
+            return error_set(
+                err, ERROR_UNSUPPORTED,
+                "tree_method %s does not split by categories (column %d is one); tree_method hist "
+                "does",
+                method, (int)j);
     if (m->layout == MATRIX_CSR && !isnan(m->absent))
-        return error_set(err, ERROR_UNSUPPORTED, "tree_method %s takes absent sparse values as missing",
-                         method);
+        return error_set(err, ERROR_UNSUPPORTED,
+                         "tree_method %s takes absent sparse values as missing", method);
     if (m->n_rows >= UINT32_MAX)
-        return error_set(err, ERROR_LIMIT, "tree_method %s takes fewer than 2^32 rows; there are %lld", method,
+        return error_set(err, ERROR_LIMIT,
+                         "tree_method %s takes fewer than 2^32 rows; there are %lld", method,
                          (long long)m->n_rows);
     if (approx && params->max_bin < 2)
         return error_set(err, ERROR_INVALID, "max_bin must be at least 2; it is %lld",
@@ -594,14 +607,14 @@ static bool builder_new(const BoostParams *params, BoostData *train, Pool *pool,
     return true;
 }
 
-bool exact_builder_new(const BoostParams *params, BoostData *train, Pool *pool, Builder **ret_builder,
-                       Error *err)
+bool exact_builder_new(const BoostParams *params, BoostData *train, Pool *pool,
+                       Builder **ret_builder, Error *err)
 {
     return builder_new(params, train, pool, false, ret_builder, err);
 }
 
-bool approx_builder_new(const BoostParams *params, BoostData *train, Pool *pool, Builder **ret_builder,
-                        Error *err)
+bool approx_builder_new(const BoostParams *params, BoostData *train, Pool *pool,
+                        Builder **ret_builder, Error *err)
 {
     return builder_new(params, train, pool, true, ret_builder, err);
 }

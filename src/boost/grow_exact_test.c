@@ -30,7 +30,9 @@ static void view(TreeData *data)
 {
     for (int j = 0; j < data->n_columns; j++) data->columns[j] = data->x[j];
     data->boost = (BoostData){
-        .features = {.layout = MATRIX_COLUMNS, .n_rows = data->n_rows, .n_cols = data->n_columns,
+        .features = {.layout = MATRIX_COLUMNS,
+                     .n_rows = data->n_rows,
+                     .n_cols = data->n_columns,
                      .column = data->columns},
         .labels = {.n_rows = data->n_rows, .label = data->label, .weight = data->weight},
     };
@@ -66,7 +68,8 @@ static const BoostParams defaults = {
 };
 
 /* Boosts as the trainer does; margins start from 0 and end as the model's. */
-static void boost(const BoostParams *params, TreeData *data, const uint8_t *chosen, Pool *pool, float *margin)
+static void boost(const BoostParams *params, TreeData *data, const uint8_t *chosen, Pool *pool,
+                  float *margin)
 {
     static float gh[2 * ROWS_MAX];
     static int32_t leaf[ROWS_MAX], routed[ROWS_MAX];
@@ -79,7 +82,8 @@ static void boost(const BoostParams *params, TreeData *data, const uint8_t *chos
     else
         CHECK_OK(approx_builder_new(params, &data->boost, pool, &builder, &err), err);
     for (int64_t round = 0; round < params->n_rounds; round++) {
-        CHECK_OK(objective_gradients(objective, &data->boost.labels, margin, round, pool, gh, &err), err);
+        CHECK_OK(objective_gradients(objective, &data->boost.labels, margin, round, pool, gh, &err),
+                 err);
         for (int i = 0; chosen && i < data->n_rows; i++)
             if (!chosen[i]) gh[2 * i] = gh[2 * i + 1] = 0;
         Tree tree;
@@ -103,7 +107,8 @@ TEST(exact, trees_predict_what_those_of_xgboost_do)
     Error err = {0};
     static TreeData data;
     Str text, line, word, value;
-    CHECK_OK(file_read(test_path("tests/golden/boost/exact.txt"), 1 << 20, &scratch, &text, &err), err);
+    CHECK_OK(file_read(test_path("tests/golden/boost/exact.txt"), 1 << 20, &scratch, &text, &err),
+             err);
     read_data(&text, &data);
     AUTO(pool_free) Pool *pool = pool_new(2);
     int n_blocks = 0;
@@ -120,16 +125,26 @@ TEST(exact, trees_predict_what_those_of_xgboost_do)
             double x = 0;
             CHECK(str_next(&value, '=', &word));
             str_to_double(value, &x);
-            if (str_is(word, "eta")) params.eta = x;
-            else if (str_is(word, "alpha")) params.alpha = x;
-            else if (str_is(word, "lambda")) params.lambda = x;
-            else if (str_is(word, "gamma")) params.gamma = x;
-            else if (str_is(word, "max_depth")) params.max_depth = (int64_t)x;
-            else if (str_is(word, "max_bin")) params.max_bin = (int64_t)x;
-            else if (str_is(word, "max_leaves")) params.max_leaves = (int64_t)x;
-            else if (str_is(word, "min_child_weight")) params.min_child_weight = x;
-            else if (str_is(word, "max_delta_step")) params.max_delta_step = x;
-            else if (str_is(word, "grow_policy")) params.grow_policy = GROW_LOSSGUIDE;
+            if (str_is(word, "eta"))
+                params.eta = x;
+            else if (str_is(word, "alpha"))
+                params.alpha = x;
+            else if (str_is(word, "lambda"))
+                params.lambda = x;
+            else if (str_is(word, "gamma"))
+                params.gamma = x;
+            else if (str_is(word, "max_depth"))
+                params.max_depth = (int64_t)x;
+            else if (str_is(word, "max_bin"))
+                params.max_bin = (int64_t)x;
+            else if (str_is(word, "max_leaves"))
+                params.max_leaves = (int64_t)x;
+            else if (str_is(word, "min_child_weight"))
+                params.min_child_weight = x;
+            else if (str_is(word, "max_delta_step"))
+                params.max_delta_step = x;
+            else if (str_is(word, "grow_policy"))
+                params.grow_policy = GROW_LOSSGUIDE;
             else if (str_is(word, "monotone_constraints")) {
                 Str signs = str_slice(value, 1, value.len - 1), sign;
                 params.monotone = monotone;
@@ -137,7 +152,8 @@ TEST(exact, trees_predict_what_those_of_xgboost_do)
                     CHECK(str_to_double(sign, &x));
                     monotone[params.n_monotone++] = (int8_t)x;
                 }
-            } else FAIL("unknown parameter '%.*s'", STR_ARG(word));
+            } else
+                FAIL("unknown parameter '%.*s'", STR_ARG(word));
         }
         float margin[ROWS_MAX];
         float base = str_is(params.objective.name, "binary:logistic") ? 0 : 0.5f;
@@ -162,7 +178,9 @@ static void random_data(TreeData *data)
     for (uint64_t i = 0; i < ROWS_MAX; i++) {
         for (uint64_t j = 0; j < COLUMNS_MAX; j++) {
             uint64_t at = i * COLUMNS_MAX + j;
-            data->x[j][i] = random_unit(random, 2 * at) < 0.2 ? NAN : (float)random_normal(random, 99999 + at);
+            data->x[j][i] = random_unit(random, 2 * at) < 0.2
+                                ? NAN
+                                : (float)random_normal(random, 99999 + at);
         }
         data->label[i] = (float)random_normal(random, 77777 + i);
         data->weight[i] = 1;
@@ -204,15 +222,24 @@ TEST(exact, layouts_threads_and_row_samples)
             boost(&params, &data, chosen, pool, margin[1]);
             other = data;
             view(&other);
-            other.boost.features = (Matrix){.layout = MATRIX_ROWS, .n_rows = ROWS_MAX, .n_cols = COLUMNS_MAX,
-                                            .rows = rows, .row_stride = COLUMNS_MAX};
+            other.boost.features = (Matrix){.layout = MATRIX_ROWS,
+                                            .n_rows = ROWS_MAX,
+                                            .n_cols = COLUMNS_MAX,
+                                            .rows = rows,
+                                            .row_stride = COLUMNS_MAX};
             boost(&params, &other, chosen, pool, margin[2]);
-            other.boost.features = (Matrix){.layout = MATRIX_CSR, .n_rows = ROWS_MAX, .n_cols = COLUMNS_MAX,
-                                            .row_start = row_start, .col = col, .value = value, .absent = NAN};
+            other.boost.features = (Matrix){.layout = MATRIX_CSR,
+                                            .n_rows = ROWS_MAX,
+                                            .n_cols = COLUMNS_MAX,
+                                            .row_start = row_start,
+                                            .col = col,
+                                            .value = value,
+                                            .absent = NAN};
             boost(&params, &other, chosen, pool, margin[3]);
             for (int k = 1; k < 4; k++) CHECK(memcmp(margin[0], margin[k], sizeof margin[0]) == 0);
             double squares = 0;
-            for (int i = 0; i < ROWS_MAX; i++) squares += pow((double)(data.label[i] - margin[0][i]), 2);
+            for (int i = 0; i < ROWS_MAX; i++)
+                squares += pow((double)(data.label[i] - margin[0][i]), 2);
             CHECK(squares < 0.95 * ROWS_MAX); /* something was learnt */
         }
 }
@@ -227,6 +254,7 @@ TEST(exact, categories_are_refused)
     Builder *builder;
     Error err = {0};
     CHECK(!exact_builder_new(&params, &data.boost, NULL, &builder, &err));
-    CHECK_STR(str_of(err.text), STR("tree_method exact does not split by categories (column 1 is one); "
-                                    "tree_method hist does"));
+    CHECK_STR(str_of(err.text),
+              STR("tree_method exact does not split by categories (column 1 is one); "
+                  "tree_method hist does"));
 }

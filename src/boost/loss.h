@@ -22,10 +22,10 @@ typedef enum LossKind {
 typedef struct LossArgs {
     LossKind kind;
     const float *margin, *label;
-    const float *weight;     /* NULL: all 1 */
-    float scale_positive;    /* factor of the weight where the label is 1 */
-    float shape;             /* poisson: max_delta_step; tweedie: rho; pseudohuber: slope */
-    float *gh;               /* g and h of each row, interleaved */
+    const float *weight;  /* NULL: all 1 */
+    float scale_positive; /* factor of the weight where the label is 1 */
+    float shape;          /* poisson: max_delta_step; tweedie: rho; pseudohuber: slope */
+    float *gh;            /* g and h of each row, interleaved */
 } LossArgs;
 
 /* Gradient and second derivative of rows [begin, end). */

@@ -9,7 +9,7 @@
 #include "boost/objective.h"
 
 typedef struct BoostMetric {
-    char name[64];   /* as it is printed */
+    char name[64]; /* as it is printed */
     int kind;
     double argument; /* after '@' */
     int64_t top;     /* ndcg, map, pre: how many rows of a list count; 32 when the name does not say
@@ -26,7 +26,8 @@ typedef struct BoostMetric {
 /* Parses a name; unknown ones are refused with the nearest known name, and metrics that the
  * objective cannot be measured by too (auc with regression, aft-nloglik elsewhere).  `objective`
  * NULL: no such check, parameters have their defaults. */
-bool boost_metric_parse(Str name, const ObjectiveParams *objective, BoostMetric *ret_metric, Error *err);
+bool boost_metric_parse(Str name, const ObjectiveParams *objective, BoostMetric *ret_metric,
+                        Error *err);
 
 /* Its value over margins (n_rows x n_groups) of the model's objective; NaN where it is undefined (auc
  * of one class).  Reductions are in chunk order: the same bits on any number of threads. */

@@ -31,7 +31,8 @@ typedef struct Room {
 static bool room_init(Room *room, size_t n, Error *err)
 {
     size_t m = n + 16;
-    float *f = data_alloc(m, 5 * sizeof(float) + 2 * sizeof(SortItem), "the sorting of scores", err);
+    float *f = data_alloc(m, 5 * sizeof(float) + 2 * sizeof(SortItem), "the sorting of scores",
+                          err);
     if (!f) return false;
     *room = (Room){.work = (SortItem *)f, .block = f};
     f += 4 * m;
@@ -79,7 +80,8 @@ static double area(MetricKind kind, const Room *room, const float *score, const 
         tp += (double)label[i] * w;
         fp += (1 - (double)label[i]) * w;
         if (k + 1 < n && score[room->order[k + 1]] == score[i]) continue;
-        sum += kind == METRIC_AUC ? roc_step(fp0, fp, tp0, tp) : pr_step(fp0, fp, tp0, tp, positive);
+        sum += kind == METRIC_AUC ? roc_step(fp0, fp, tp0, tp)
+                                  : pr_step(fp0, fp, tp0, tp, positive);
         tp0 = tp;
         fp0 = fp;
     }
@@ -119,7 +121,8 @@ static double ranking_roc(const Room *room, const float *score, const float *lab
     const float *sorted;
     double right = count_descents(room, n, &sorted), ties = 0;
     for (size_t begin = 0, end; begin < n; begin = end) {
-        for (end = begin + 1; end < n && sorted[end] == sorted[begin]; end++) {}
+        for (end = begin + 1; end < n && sorted[end] == sorted[begin]; end++) {
+        }
         ties += (double)(end - begin) * (double)(end - begin - 1) / 2;
     }
     return (right + ties / 2) / ((double)n * (double)(n - 1) / 2);
@@ -129,7 +132,8 @@ static double of_groups(MetricKind kind, const Room *room, const Labels *labels,
 {
     double sum = 0, n_valid = 0, positive;
     for (int64_t g = 0; g < labels->n_groups; g++) {
-        size_t begin = (size_t)labels->group_start[g], n = (size_t)labels->group_start[g + 1] - begin;
+        size_t begin = (size_t)labels->group_start[g],
+               n = (size_t)labels->group_start[g + 1] - begin;
         const float *s = score + begin, *y = labels->label + begin;
         double value = kind == METRIC_AUC ? ranking_roc(room, s, y, n)
                                           : area(kind, room, s, y, NULL, n, &positive);
@@ -157,7 +161,8 @@ static double of_classes(MetricKind kind, Room *room, const Labels *labels, cons
             }
             room->label[i] = (size_t)labels->label[i] == c;
         }
-        double positive, value = area(kind, room, room->score, room->label, labels->weight, n, &positive);
+        double positive,
+            value = area(kind, room, room->score, room->label, labels->weight, n, &positive);
         if (isnan(value)) return NAN;
         if (kind == METRIC_AUCPR) positive = 1; /* classes count alike there */
         sum += value * positive;
@@ -180,9 +185,9 @@ bool metric_auc(const BoostMetric *metric, const BoostModel *model, const Labels
         memcpy(room.score, margins, n * sizeof(float));
         metric_outputs(model, room.score, n);
         double positive;
-        *ret_value = labels->group_start
-                         ? of_groups(kind, &room, labels, room.score)
-                         : area(kind, &room, room.score, labels->label, labels->weight, n, &positive);
+        *ret_value = labels->group_start ? of_groups(kind, &room, labels, room.score)
+                                         : area(kind, &room, room.score, labels->label,
+                                                labels->weight, n, &positive);
     }
     data_free(room.block);
     return true;

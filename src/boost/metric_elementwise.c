@@ -61,7 +61,8 @@ static double log_gamma(const MeanArgs *a, double y) /* of y + 1 */
 static double row_value(const MeanArgs *a, double p, double y, size_t row)
 {
     switch (a->kind) {
-    case METRIC_MAPE: return fabs((y - p) / y);
+    case METRIC_MAPE:
+        return fabs((y - p) / y);
     case METRIC_MPHE: {
         double slope = a->metric->huber_slope, d = (y - p) / slope;
         return slope * slope * (sqrt(1 + d * d) - 1);
@@ -88,9 +89,11 @@ static double row_value(const MeanArgs *a, double p, double y, size_t row)
     case METRIC_INTERVAL: {
         double upper = a->labels->label_upper ? (double)a->labels->label_upper[row] : y;
         if (a->kind == METRIC_INTERVAL) return exp(p) >= y && exp(p) <= upper;
-        return aft_loss((AftDistribution)a->metric->aft_distribution, a->metric->aft_scale, y, upper, p);
+        return aft_loss((AftDistribution)a->metric->aft_distribution, a->metric->aft_scale, y,
+                        upper, p);
     }
-    default: return NAN;
+    default:
+        return NAN;
     }
 }
 
@@ -99,12 +102,21 @@ static void row_values(const MeanArgs *a, const float *p, size_t row, float *los
     const float *y = a->labels->label + row;
     switch (a->kind) {
     case METRIC_MSE:
-    case METRIC_RMSE: row_losses(ROW_SQUARED, p, y, loss, n); break;
-    case METRIC_RMSLE: row_losses(ROW_SQUARED_LOG, p, y, loss, n); break;
-    case METRIC_MAE: row_losses(ROW_ABSOLUTE, p, y, loss, n); break;
-    case METRIC_LOGLOSS: row_losses(ROW_LOG_LOSS, p, y, loss, n); break;
+    case METRIC_RMSE:
+        row_losses(ROW_SQUARED, p, y, loss, n);
+        break;
+    case METRIC_RMSLE:
+        row_losses(ROW_SQUARED_LOG, p, y, loss, n);
+        break;
+    case METRIC_MAE:
+        row_losses(ROW_ABSOLUTE, p, y, loss, n);
+        break;
+    case METRIC_LOGLOSS:
+        row_losses(ROW_LOG_LOSS, p, y, loss, n);
+        break;
     default:
-        for (size_t i = 0; i < n; i++) loss[i] = (float)row_value(a, (double)p[i], (double)y[i], row + i);
+        for (size_t i = 0; i < n; i++)
+            loss[i] = (float)row_value(a, (double)p[i], (double)y[i], row + i);
         break;
     }
 }
@@ -168,10 +180,14 @@ static bool mean(ChunkFunction *run, MeanArgs *args, Pool *pool, double *ret_mea
 bool metric_elementwise(const BoostMetric *metric, const BoostModel *model, const Labels *labels,
                         const float *margins, Pool *pool, double *ret_value, Error *err)
 {
-    MeanArgs args = {.metric = metric, .model = model, .labels = labels, .margins = margins,
+    MeanArgs args = {.metric = metric,
+                     .model = model,
+                     .labels = labels,
+                     .margins = margins,
                      .kind = metric_kind(metric)};
     if (args.kind == METRIC_POISSON)
-        for (int k = 2; k < FACTORIALS; k++) args.log_factorial[k] = args.log_factorial[k - 1] + log(k);
+        for (int k = 2; k < FACTORIALS; k++)
+            args.log_factorial[k] = args.log_factorial[k - 1] + log(k);
     double value;
     ChunkFunction *run = args.kind == METRIC_QUANTILE ? quantile_chunk : mean_chunk;
     if (!mean(run, &args, pool, &value, err)) return false;
@@ -243,7 +259,8 @@ static void multiclass_chunk(void *arg, size_t chunk, size_t begin, size_t end)
         size_t n = MIN(step, end - i);
         const float *m = a->margins + i * width, *y = a->labels->label + i;
         if (a->kind == METRIC_MERROR) {
-            for (size_t r = 0; r < n; r++) loss[r] = best_class(m + r * width, width) != (size_t)y[r];
+            for (size_t r = 0; r < n; r++)
+                loss[r] = best_class(m + r * width, width) != (size_t)y[r];
         } else if (width <= BLOCK) {
             memcpy(p, m, n * width * sizeof(float));
             softmax_rows(p, n, (int32_t)width);
@@ -265,7 +282,10 @@ static void multiclass_chunk(void *arg, size_t chunk, size_t begin, size_t end)
 bool metric_multiclass(const BoostMetric *metric, const BoostModel *model, const Labels *labels,
                        const float *margins, Pool *pool, double *ret_value, Error *err)
 {
-    MeanArgs args = {.metric = metric, .model = model, .labels = labels, .margins = margins,
+    MeanArgs args = {.metric = metric,
+                     .model = model,
+                     .labels = labels,
+                     .margins = margins,
                      .kind = metric_kind(metric)};
     return mean(multiclass_chunk, &args, pool, ret_value, err);
 }

@@ -56,8 +56,9 @@ typedef enum MetricNeeds {
 
 typedef enum MetricArgument { ARGUMENT_NONE, ARGUMENT_NUMBER, ARGUMENT_TOP } MetricArgument;
 
-typedef bool MetricFunction(const BoostMetric *metric, const BoostModel *model, const Labels *labels,
-                            const float *margins, Pool *pool, double *ret_value, Error *err);
+typedef bool MetricFunction(const BoostMetric *metric, const BoostModel *model,
+                            const Labels *labels, const float *margins, Pool *pool,
+                            double *ret_value, Error *err);
 
 typedef struct MetricSpec {
     const char *name;
@@ -74,7 +75,8 @@ MetricKind metric_kind(const BoostMetric *metric);
  * the margins of survival:aft.  In place, over n rows. */
 void metric_outputs(const BoostModel *model, float *margins, size_t n);
 
-MetricFunction metric_elementwise, metric_multiclass, metric_r2, metric_auc, metric_rank, metric_cox;
+MetricFunction metric_elementwise, metric_multiclass, metric_r2, metric_auc, metric_rank,
+    metric_cox;
 MetricFunction metric_labels;
 
 #endif

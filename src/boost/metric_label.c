@@ -49,11 +49,14 @@ static double class_value(MetricKind kind, Counts c)
     double right = (double)c.right, truth = (double)c.truth, predicted = (double)c.predicted;
     switch (kind) {
     case METRIC_PRECISION_BINARY:
-    case METRIC_PRECISION_MACRO: return ratio(right, predicted);
+    case METRIC_PRECISION_MACRO:
+        return ratio(right, predicted);
     case METRIC_RECALL_BINARY:
     case METRIC_RECALL_MACRO:
-    case METRIC_BALANCED_ACCURACY: return ratio(right, truth);
-    default: return ratio(2 * right, truth + predicted); /* f1 */
+    case METRIC_BALANCED_ACCURACY:
+        return ratio(right, truth);
+    default:
+        return ratio(2 * right, truth + predicted); /* f1 */
     }
 }
 
@@ -71,11 +74,14 @@ static double value_of(MetricKind kind, const Counts *counts, size_t n_classes)
     switch (kind) {
     case METRIC_ACCURACY:
     case METRIC_PRECISION_MICRO:
-    case METRIC_RECALL_MICRO: return ratio(right, rows);
+    case METRIC_RECALL_MICRO:
+        return ratio(right, rows);
     case METRIC_F1_BINARY:
     case METRIC_PRECISION_BINARY:
-    case METRIC_RECALL_BINARY: return class_value(kind, counts[1]);
-    default: return ratio(sum, present);
+    case METRIC_RECALL_BINARY:
+        return class_value(kind, counts[1]);
+    default:
+        return ratio(sum, present);
     }
 }
 
@@ -85,7 +91,8 @@ bool metric_labels(const BoostMetric *metric, const BoostModel *model, const Lab
     size_t n = (size_t)labels->n_rows, n_chunks = chunk_count(n, LOSS_GRAIN);
     LabelArgs args = {.labels = labels, .margins = margins, .n_outputs = (size_t)model->n_groups};
     args.n_classes = MAX(args.n_outputs, 2);
-    AUTO_DATA Counts *counts = data_array(Counts, n_chunks * args.n_classes, "the counts of classes", err);
+    AUTO_DATA Counts *counts = data_array(Counts, n_chunks * args.n_classes,
+                                          "the counts of classes", err);
     if (!counts) return false;
     args.counts = counts;
     parallel_for(pool, n, LOSS_GRAIN, label_chunk, &args);

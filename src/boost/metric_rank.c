@@ -52,17 +52,20 @@ static double precision(const List *list, size_t top)
     return n ? hits / (double)n : 0;
 }
 
-static bool check_labels(MetricKind kind, const BoostMetric *metric, const Labels *labels, Error *err)
+static bool check_labels(MetricKind kind, const BoostMetric *metric, const Labels *labels,
+                         Error *err)
 {
     for (int64_t i = 0; i < labels->n_rows; i++) {
         float y = labels->label[i];
         if (kind != METRIC_NDCG && y != 0 && y != 1)
-            return error_set(err, ERROR_INVALID, "%s can only be used with binary labels: row %lld has %g",
+            return error_set(err, ERROR_INVALID,
+                             "%s can only be used with binary labels: row %lld has %g",
                              kind == METRIC_MAP ? "map" : "pre", (long long)i + 1, (double)y);
         if (kind == METRIC_NDCG && !metric->linear_gain && !(y >= 0 && y <= 31 && y == floorf(y)))
-            return error_set(err, ERROR_INVALID,
-                             "ndcg needs relevance labels, whole numbers from 0 to 31: row %lld has %g",
-                             (long long)i + 1, (double)y);
+            return error_set(
+                err, ERROR_INVALID,
+                "ndcg needs relevance labels, whole numbers from 0 to 31: row %lld has %g",
+                (long long)i + 1, (double)y);
     }
     return true;
 }

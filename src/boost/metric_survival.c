@@ -15,7 +15,8 @@ bool metric_cox(const BoostMetric *metric, const BoostModel *model, const Labels
     AUTO_DATA uint32_t *order = NULL;
     if (!cox_order(labels, &order, err)) return false;
     double at_risk = 0, sum = 0, n_events = 0;
-    for (size_t end = (size_t)labels->n_rows, begin; end > 0; end = begin) { /* from the latest time */
+    for (size_t end = (size_t)labels->n_rows, begin; end > 0;
+         end = begin) { /* from the latest time */
         float time = fabsf(labels->label[order[end - 1]]);
         for (begin = end; begin > 0 && fabsf(labels->label[order[begin - 1]]) == time; begin--)
             at_risk += exp((double)margins[order[begin - 1]]);

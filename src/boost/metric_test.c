@@ -5,7 +5,8 @@
 
 #include <math.h>
 
-static double metric_of(const char *name, const BoostModel *model, const Labels *labels, const float *margins)
+static double metric_of(const char *name, const BoostModel *model, const Labels *labels,
+                        const float *margins)
 {
     Error err = {0};
     BoostMetric metric;
@@ -39,7 +40,9 @@ TEST(metric, multiclass_means_are_over_rows)
     model->n_groups = model->n_classes = 3;
     model->objective = STR("multi:softmax");
     double e = exp(1);
-    double want = -(log(e / (e + 2)) + 2 * log(e * e / (e * e + 2)) + 3 * log(e / (e * e * e + e + 1))) / 6;
+    double want = -(log(e / (e + 2)) + 2 * log(e * e / (e * e + 2)) +
+                    3 * log(e / (e * e * e + e + 1))) /
+                  6;
     CHECK_NEAR(metric_of("mlogloss", model, &labels, m), want, 1e-6);
     CHECK_NEAR(metric_of("merror", model, &labels, m), 0.5, 1e-12);
 }
@@ -63,7 +66,8 @@ TEST(metric, names_that_do_not_fit_are_refused)
         {"rank:ndcg", "ndcg@0", "metric 'ndcg@0': '0' is not a whole positive number"},
         {"binary:logistic", "error@x", "metric 'error@x': 'x' is not a number"},
         {"binary:logistic", "auc@3", "metric 'auc' takes nothing after '@', but it says 'auc@3'"},
-        {"reg:tweedie", "tweedie-nloglik@2", "tweedie variance power must be in interval [1, 2); it is 2"},
+        {"reg:tweedie", "tweedie-nloglik@2",
+         "tweedie variance power must be in interval [1, 2); it is 2"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         ObjectiveParams params = {.name = str_of(cases[i].objective), .n_classes = 4};

@@ -3,11 +3,12 @@
  * Elementwise losses run through loss.c; ranking is in rank.c, survival in survival.c.  Definitions
  * and constants are those of XGBoost 3, checked against the package (tests/golden/boost). */
 
-#include "boost/objective_spec.h"
-#include "boost/sort.h"
+#include "boost/objective.h"
 
 #include "base/memory.h"
 #include "base/strbuf.h"
+#include "boost/objective_spec.h"
+#include "boost/sort.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -21,46 +22,56 @@ static GradientFunction elementwise, quantile, softmax;
 #define COUNTS "label must be non-negative for Poisson/Tweedie regression"
 #define CLASS "SoftmaxMultiClassObj: label must be in [0, num_class)"
 
+/* Name, link, labels and what is said of wrong ones, start, metric, whether scale_pos_weight applies, loss,
+ * gradients. */
 static const ObjectiveSpec specs[] = {
-    {"reg:squarederror", LINK_IDENTITY, LABEL_ANY, NULL, BASE_MEAN, "rmse", true, LOSS_SQUARED, elementwise},
+    {"reg:squarederror", LINK_IDENTITY, LABEL_ANY, NULL, BASE_MEAN, "rmse", true, LOSS_SQUARED,
+     elementwise},
     {"reg:squaredlogerror", LINK_IDENTITY, LABEL_ABOVE_MINUS_ONE,
-     "label must be greater than -1 for rmsle so that log(label + 1) can be valid", BASE_NEWTON, "rmsle",
-     false, LOSS_SQUARED_LOG, elementwise},
-    {"reg:logistic", LINK_LOGIT, LABEL_UNIT, UNIT, BASE_MEAN, "rmse", true, LOSS_LOGISTIC, elementwise},
-    {"reg:pseudohubererror", LINK_IDENTITY, LABEL_ANY, NULL, BASE_NEWTON, "mphe", false, LOSS_PSEUDO_HUBER,
+     "label must be greater than -1 for rmsle so that log(label + 1) can be valid", BASE_NEWTON,
+     "rmsle", false, LOSS_SQUARED_LOG, elementwise},
+    {"reg:logistic", LINK_LOGIT, LABEL_UNIT, UNIT, BASE_MEAN, "rmse", true, LOSS_LOGISTIC,
      elementwise},
-    {"reg:absoluteerror", LINK_IDENTITY, LABEL_ANY, NULL, BASE_QUANTILE, "mae", false, LOSS_ABSOLUTE,
-     elementwise},
-    {"reg:quantileerror", LINK_IDENTITY, LABEL_ANY, NULL, BASE_QUANTILE, "quantile", false, LOSS_ABSOLUTE,
-     quantile},
-    {"reg:gamma", LINK_LOG, LABEL_POSITIVE, "label must be positive for gamma regression", BASE_MEAN,
-     "gamma-deviance", true, LOSS_GAMMA, elementwise},
-    {"reg:tweedie", LINK_LOG, LABEL_NOT_NEGATIVE, COUNTS, BASE_MEAN, "tweedie-nloglik", false, LOSS_TWEEDIE,
-     elementwise},
+    {"reg:pseudohubererror", LINK_IDENTITY, LABEL_ANY, NULL, BASE_NEWTON, "mphe", false,
+     LOSS_PSEUDO_HUBER, elementwise},
+    {"reg:absoluteerror", LINK_IDENTITY, LABEL_ANY, NULL, BASE_QUANTILE, "mae", false,
+     LOSS_ABSOLUTE, elementwise},
+    {"reg:quantileerror", LINK_IDENTITY, LABEL_ANY, NULL, BASE_QUANTILE, "quantile", false,
+     LOSS_ABSOLUTE, quantile},
+    {"reg:gamma", LINK_LOG, LABEL_POSITIVE, "label must be positive for gamma regression",
+     BASE_MEAN, "gamma-deviance", true, LOSS_GAMMA, elementwise},
+    {"reg:tweedie", LINK_LOG, LABEL_NOT_NEGATIVE, COUNTS, BASE_MEAN, "tweedie-nloglik", false,
+     LOSS_TWEEDIE, elementwise},
     {"count:poisson", LINK_LOG, LABEL_NOT_NEGATIVE, COUNTS, BASE_MEAN, "poisson-nloglik", false,
      LOSS_POISSON, elementwise},
-    {"binary:logistic", LINK_LOGIT, LABEL_UNIT, UNIT, BASE_MEAN, "logloss", true, LOSS_LOGISTIC, elementwise},
+    {"binary:logistic", LINK_LOGIT, LABEL_UNIT, UNIT, BASE_MEAN, "logloss", true, LOSS_LOGISTIC,
+     elementwise},
     /* XGBoost takes its base score as a margin. */
-    {"binary:logitraw", LINK_IDENTITY, LABEL_UNIT, UNIT, BASE_MEAN, "logloss", true, LOSS_LOGISTIC, elementwise},
-    {"binary:hinge", LINK_SIGN, LABEL_UNIT, "label must be in [0,1] for hinge loss", BASE_NEWTON, "error",
-     false, LOSS_HINGE, elementwise},
+    {"binary:logitraw", LINK_IDENTITY, LABEL_UNIT, UNIT, BASE_MEAN, "logloss", true, LOSS_LOGISTIC,
+     elementwise},
+    {"binary:hinge", LINK_SIGN, LABEL_UNIT, "label must be in [0,1] for hinge loss", BASE_NEWTON,
+     "error", false, LOSS_HINGE, elementwise},
     {"multi:softmax", LINK_ARGMAX, LABEL_CLASS, CLASS, BASE_HALF, "mlogloss", false, 0, softmax},
     {"multi:softprob", LINK_SOFTMAX, LABEL_CLASS, CLASS, BASE_HALF, "mlogloss", false, 0, softmax},
     {"rank:pairwise", LINK_IDENTITY, LABEL_ANY, NULL, BASE_ZERO, "ndcg", false, 0, rank_gradients},
-    {"rank:ndcg", LINK_IDENTITY, LABEL_RELEVANCE, NULL, BASE_ZERO, "ndcg", false, 0, rank_gradients},
-    {"rank:map", LINK_IDENTITY, LABEL_BINARY, "map can only be used with binary labels", BASE_ZERO, "map",
-     false, 0, rank_gradients},
-    {"survival:cox", LINK_LOG, LABEL_ANY, NULL, BASE_NEWTON, "cox-nloglik", false, 0, cox_gradients},
-    {"survival:aft", LINK_LOG, LABEL_BOUNDS, NULL, BASE_HALF, "aft-nloglik", false, 0, aft_gradients},
+    {"rank:ndcg", LINK_IDENTITY, LABEL_RELEVANCE, NULL, BASE_ZERO, "ndcg", false, 0,
+     rank_gradients},
+    {"rank:map", LINK_IDENTITY, LABEL_BINARY, "map can only be used with binary labels", BASE_ZERO,
+     "map", false, 0, rank_gradients},
+    {"survival:cox", LINK_LOG, LABEL_ANY, NULL, BASE_NEWTON, "cox-nloglik", false, 0,
+     cox_gradients},
+    {"survival:aft", LINK_LOG, LABEL_BOUNDS, NULL, BASE_HALF, "aft-nloglik", false, 0,
+     aft_gradients},
 };
 
 enum { N_SPECS = COUNT(specs) };
 
 const char *const objective_names[] = {
-    "reg:squarederror", "reg:squaredlogerror", "reg:logistic", "reg:pseudohubererror", "reg:absoluteerror",
-    "reg:quantileerror", "reg:gamma", "reg:tweedie", "count:poisson", "binary:logistic", "binary:logitraw",
-    "binary:hinge", "multi:softmax", "multi:softprob", "rank:pairwise", "rank:ndcg", "rank:map",
-    "survival:cox", "survival:aft", NULL,
+    "reg:squarederror",  "reg:squaredlogerror", "reg:logistic",    "reg:pseudohubererror",
+    "reg:absoluteerror", "reg:quantileerror",   "reg:gamma",       "reg:tweedie",
+    "count:poisson",     "binary:logistic",     "binary:logitraw", "binary:hinge",
+    "multi:softmax",     "multi:softprob",      "rank:pairwise",   "rank:ndcg",
+    "rank:map",          "survival:cox",        "survival:aft",    NULL,
 };
 
 const ObjectiveSpec *objective_spec(Str name)
@@ -75,15 +86,18 @@ static bool check_params(const ObjectiveSpec *spec, const ObjectiveParams *param
 {
     double rho = params->tweedie_variance_power;
     if (spec->labels == LABEL_CLASS && params->n_classes < 2)
-        return error_set(err, ERROR_INVALID,
-                         "objective '%s' needs num_class, the number of classes (2 or more); it is %d",
-                         spec->name, params->n_classes);
+        return error_set(
+            err, ERROR_INVALID,
+            "objective '%s' needs num_class, the number of classes (2 or more); it is %d",
+            spec->name, params->n_classes);
     if (spec->loss == LOSS_TWEEDIE && !(rho > 1 && rho < 2))
-        return error_set(err, ERROR_INVALID, "tweedie_variance_power must be inside (1, 2); it is %g", rho);
+        return error_set(err, ERROR_INVALID,
+                         "tweedie_variance_power must be inside (1, 2); it is %g", rho);
     if (spec->loss == LOSS_PSEUDO_HUBER && !(params->huber_slope != 0))
         return error_set(err, ERROR_INVALID, "huber_slope must not be 0");
     if (spec->gradients == aft_gradients && !(params->aft_scale > 0))
-        return error_set(err, ERROR_INVALID, "aft_loss_distribution_scale must be above 0; it is %g",
+        return error_set(err, ERROR_INVALID,
+                         "aft_loss_distribution_scale must be above 0; it is %g",
                          params->aft_scale);
     if (spec->gradients == quantile) {
         if (params->n_quantiles < 1)
@@ -91,7 +105,8 @@ static bool check_params(const ObjectiveSpec *spec, const ObjectiveParams *param
                              spec->name);
         for (int32_t k = 0; k < params->n_quantiles; k++)
             if (!(params->quantile_alpha[k] >= 0 && params->quantile_alpha[k] <= 1))
-                return error_set(err, ERROR_INVALID, "quantile_alpha must be inside [0, 1]; it is %g",
+                return error_set(err, ERROR_INVALID,
+                                 "quantile_alpha must be inside [0, 1]; it is %g",
                                  params->quantile_alpha[k]);
     }
     return true;
@@ -106,7 +121,8 @@ static void default_metric(Objective *objective)
     snprintf(metric, size, "%s", objective->spec->metric);
     if (objective->spec->loss == LOSS_TWEEDIE)
         snprintf(metric, size, "tweedie-nloglik@%g", params->tweedie_variance_power);
-    if (objective->spec->gradients == rank_gradients && !str_is(params->lambdarank_pair_method, "mean"))
+    if (objective->spec->gradients == rank_gradients &&
+        !str_is(params->lambdarank_pair_method, "mean"))
         snprintf(metric, size, "%s@%lld", objective->spec->metric,
                  params->lambdarank_num_pair ? (long long)params->lambdarank_num_pair : 32);
 }
@@ -118,9 +134,9 @@ bool objective_new(const ObjectiveParams *params, Objective **ret_objective, Err
         Str names[N_SPECS];
         for (size_t i = 0; i < N_SPECS; i++) names[i] = str_of(specs[i].name);
         int near = str_nearest(params->name, names, N_SPECS);
-        return error_set(err, ERROR_INVALID, "unknown objective '%.*s'%s%s%s", STR_ARG(params->name),
-                         near < 0 ? "" : "; did you mean '", near < 0 ? "" : specs[near].name,
-                         near < 0 ? "" : "'?");
+        return error_set(err, ERROR_INVALID, "unknown objective '%.*s'%s%s%s",
+                         STR_ARG(params->name), near < 0 ? "" : "; did you mean '",
+                         near < 0 ? "" : specs[near].name, near < 0 ? "" : "'?");
     }
     if (!check_params(spec, params, err)) return false;
 
@@ -169,12 +185,24 @@ static const char *label_complaint(const Objective *objective, float y)
 {
     bool fine = true;
     switch (objective->spec->labels) {
-    case LABEL_UNIT: fine = y >= 0 && y <= 1; break;
-    case LABEL_NOT_NEGATIVE: fine = y >= 0; break;
-    case LABEL_POSITIVE: fine = y > 0; break;
-    case LABEL_ABOVE_MINUS_ONE: fine = y > -1; break;
-    case LABEL_CLASS: fine = y >= 0 && y < (float)objective->n_groups && y == floorf(y); break;
-    case LABEL_BINARY: fine = y == 0 || y == 1; break;
+    case LABEL_UNIT:
+        fine = y >= 0 && y <= 1;
+        break;
+    case LABEL_NOT_NEGATIVE:
+        fine = y >= 0;
+        break;
+    case LABEL_POSITIVE:
+        fine = y > 0;
+        break;
+    case LABEL_ABOVE_MINUS_ONE:
+        fine = y > -1;
+        break;
+    case LABEL_CLASS:
+        fine = y >= 0 && y < (float)objective->n_groups && y == floorf(y);
+        break;
+    case LABEL_BINARY:
+        fine = y == 0 || y == 1;
+        break;
     case LABEL_RELEVANCE:
         if (!objective->params.ndcg_exp_gain) break;
         if (!(y >= 0 && y == floorf(y)))
@@ -184,7 +212,8 @@ static const char *label_complaint(const Objective *objective, float y)
                    "(set ndcg_exp_gain to false for a linear one)";
         break;
     case LABEL_BOUNDS:
-    case LABEL_ANY: break;
+    case LABEL_ANY:
+        break;
     }
     return fine ? NULL : objective->spec->label_error;
 }
@@ -195,9 +224,11 @@ static bool check_bounds(const Labels *labels, Error *err)
         double lower = (double)labels->label[i];
         double upper = labels->label_upper ? (double)labels->label_upper[i] : lower;
         if (!(lower >= 0 && lower <= upper && isfinite(lower)))
-            return error_set(err, ERROR_INVALID,
-                             "survival:aft needs 0 <= lower bound <= upper bound, the lower one finite: row "
-                             "%lld has %g and %g", (long long)i + 1, lower, upper);
+            return error_set(
+                err, ERROR_INVALID,
+                "survival:aft needs 0 <= lower bound <= upper bound, the lower one finite: row "
+                "%lld has %g and %g",
+                (long long)i + 1, lower, upper);
         if (lower == 0 && upper == 0)
             return error_set(err, ERROR_INVALID,
                              "survival:aft takes the logarithm of times: row %lld has the time 0",
@@ -214,7 +245,8 @@ static bool check_weights(const Objective *objective, const Labels *labels, Erro
     for (int64_t i = 0; i < n; i++)
         if (!(labels->weight[i] >= 0 && isfinite(labels->weight[i])))
             return error_set(err, ERROR_INVALID, "Weights must be positive values: %s %lld has %g",
-                             ranking ? "group" : "row", (long long)i + 1, (double)labels->weight[i]);
+                             ranking ? "group" : "row", (long long)i + 1,
+                             (double)labels->weight[i]);
     return true;
 }
 
@@ -311,8 +343,8 @@ static void quantile_chunk(void *arg, size_t chunk, size_t begin, size_t end)
     }
 }
 
-static bool quantile(Objective *objective, const Labels *labels, const float *margins, int64_t round,
-                     Pool *pool, float *gh, Error *err)
+static bool quantile(Objective *objective, const Labels *labels, const float *margins,
+                     int64_t round, Pool *pool, float *gh, Error *err)
 {
     (void)round, (void)err;
     QuantileArgs args = {objective, labels, margins, gh};
@@ -329,7 +361,8 @@ bool objective_gradients(Objective *objective, const Labels *labels, const float
 double objective_leaf_quantile(const Objective *objective, int32_t group)
 {
     if (objective->spec->gradients == quantile) return objective->params.quantile_alpha[group];
-    return objective->spec->loss == LOSS_ABSOLUTE && objective->spec->base == BASE_QUANTILE ? 0.5 : 0;
+    return objective->spec->loss == LOSS_ABSOLUTE && objective->spec->base == BASE_QUANTILE ? 0.5
+                                                                                            : 0;
 }
 
 /* ---- the constant ---- */
@@ -340,19 +373,26 @@ static const double probability_min = 1e-6; /* keeps the logit finite when all l
 double objective_base_to_margin(const Objective *objective, double base_score)
 {
     switch (objective->spec->link) {
-    case LINK_LOGIT: return -log(1 / base_score - 1);
-    case LINK_LOG: return log(base_score);
-    default: return base_score;
+    case LINK_LOGIT:
+        return -log(1 / base_score - 1);
+    case LINK_LOG:
+        return log(base_score);
+    default:
+        return base_score;
     }
 }
 
 static double margin_to_base(const Objective *objective, double margin)
 {
     switch (objective->spec->link) {
-    case LINK_LOGIT: return 1 / (1 + exp(-margin));
-    case LINK_LOG: return exp(margin);
-    case LINK_SIGN: return margin > 0;
-    default: return margin;
+    case LINK_LOGIT:
+        return 1 / (1 + exp(-margin));
+    case LINK_LOG:
+        return exp(margin);
+    case LINK_SIGN:
+        return margin > 0;
+    default:
+        return margin;
     }
 }
 
@@ -428,16 +468,21 @@ double objective_estimate_base(const Objective *objective, const Labels *labels,
                    : mean_label(labels);
         break;
     case BASE_NEWTON:
-        base = margin_to_base(objective, spec->gradients == elementwise ? newton_step(objective, labels)
-                                                                        : cox_step(labels));
+        base = margin_to_base(objective, spec->gradients == elementwise
+                                             ? newton_step(objective, labels)
+                                             : cox_step(labels));
         break;
     case BASE_QUANTILE: /* the mean over the outputs: one constant serves all */
         base = 0;
         for (int32_t k = 0; k < objective->n_groups; k++)
-            base += label_quantile(labels, objective_leaf_quantile(objective, k)) / objective->n_groups;
+            base += label_quantile(labels, objective_leaf_quantile(objective, k)) /
+                    objective->n_groups;
         break;
-    case BASE_ZERO: base = 0; break;
-    case BASE_HALF: break;
+    case BASE_ZERO:
+        base = 0;
+        break;
+    case BASE_HALF:
+        break;
     }
     if (spec->link == LINK_LOGIT) base = fmin(fmax(base, probability_min), 1 - probability_min);
     if (spec->link == LINK_LOG) base = fmax(base, probability_min);
@@ -478,7 +523,8 @@ void objective_estimate_bases(const Objective *objective, const Labels *labels, 
 
 /* ---- outputs ---- */
 
-void objective_transform(const BoostModel *model, float *margins, int64_t n_rows, int32_t *ret_width)
+void objective_transform(const BoostModel *model, float *margins, int64_t n_rows,
+                         int32_t *ret_width)
 {
     const ObjectiveSpec *spec = objective_spec(model->objective);
     size_t n = (size_t)n_rows, width = (size_t)model->n_groups;
@@ -487,11 +533,15 @@ void objective_transform(const BoostModel *model, float *margins, int64_t n_rows
     case LINK_LOGIT:
         lanes_sigmoid(margins, n * width);
         break;
-    case LINK_LOG: lanes_exp(margins, n * width); break;
+    case LINK_LOG:
+        lanes_exp(margins, n * width);
+        break;
     case LINK_SIGN:
         for (size_t i = 0; i < n * width; i++) margins[i] = margins[i] > 0;
         break;
-    case LINK_SOFTMAX: softmax_rows(margins, n, model->n_groups); break;
+    case LINK_SOFTMAX:
+        softmax_rows(margins, n, model->n_groups);
+        break;
     case LINK_ARGMAX:
         for (size_t i = 0; i < n; i++) {
             const float *m = margins + i * width;
@@ -502,13 +552,15 @@ void objective_transform(const BoostModel *model, float *margins, int64_t n_rows
         }
         *ret_width = 1;
         break;
-    case LINK_IDENTITY: break;
+    case LINK_IDENTITY:
+        break;
     }
 }
 
 /* ---- the model's parameters ---- */
 
-static void describe(BoostModel *model, const char *name, const char *format, ...) PRINTF_LIKE(3, 4);
+static void describe(BoostModel *model, const char *name, const char *format, ...)
+    PRINTF_LIKE(3, 4);
 
 static void describe(BoostModel *model, const char *name, const char *format, ...)
 {
@@ -518,8 +570,10 @@ static void describe(BoostModel *model, const char *name, const char *format, ..
     strbuf_addv(&text, format, args);
     va_end(args);
     size_t n = (size_t)model->n_objective;
-    model->objective_names = arena_grow(&model->arena, model->objective_names, n, n + 1, sizeof(Str));
-    model->objective_values = arena_grow(&model->arena, model->objective_values, n, n + 1, sizeof(Str));
+    model->objective_names = arena_grow(&model->arena, model->objective_names, n, n + 1,
+                                        sizeof(Str));
+    model->objective_values = arena_grow(&model->arena, model->objective_values, n, n + 1,
+                                         sizeof(Str));
     model->objective_names[n] = arena_str(&model->arena, str_of(name));
     model->objective_values[n] = arena_str(&model->arena, strbuf_str(&text));
     model->n_objective++;
@@ -544,12 +598,14 @@ void objective_describe(const Objective *objective, BoostModel *model)
     model->n_classes = spec->labels == LABEL_CLASS ? objective->n_groups : 0;
     model->n_objective = 0;
     if (spec->labels == LABEL_CLASS) describe(model, "num_class", "%d", objective->n_groups);
-    if (spec->scale_positive || spec->loss == LOSS_SQUARED_LOG) /* 1.7 wants it of the latter, too */
+    if (spec->scale_positive ||
+        spec->loss == LOSS_SQUARED_LOG) /* 1.7 wants it of the latter, too */
         describe(model, "scale_pos_weight", "%.9g", (double)(float)params->scale_pos_weight);
     if (spec->loss == LOSS_POISSON)
         describe(model, "max_delta_step", "%.9g", (double)(float)params->max_delta_step);
     if (spec->loss == LOSS_TWEEDIE)
-        describe(model, "tweedie_variance_power", "%.9g", (double)(float)params->tweedie_variance_power);
+        describe(model, "tweedie_variance_power", "%.9g",
+                 (double)(float)params->tweedie_variance_power);
     if (spec->loss == LOSS_PSEUDO_HUBER)
         describe(model, "huber_slope", "%.9g", (double)(float)params->huber_slope);
     if (spec->gradients == quantile) describe_quantiles(objective, model);
@@ -570,20 +626,4 @@ void objective_describe(const Objective *objective, BoostModel *model)
         describe(model, "lambdarank_unbiased", "0");
         describe(model, "ndcg_exp_gain", "%d", params->ndcg_exp_gain);
     }
-}
-
-/* The member of XGBoost's objective object that holds the parameters, by objective. */
-const char *objective_block(Str name)
-{
-    const ObjectiveSpec *spec = objective_spec(name);
-    if (!spec) return NULL;
-    if (spec->labels == LABEL_CLASS) return "softmax_multiclass_param";
-    if (spec->gradients == rank_gradients) return "lambdarank_param";
-    if (spec->gradients == quantile) return "quantile_loss_param";
-    if (spec->gradients == aft_gradients) return "aft_loss_param";
-    if (spec->scale_positive || spec->loss == LOSS_SQUARED_LOG) return "reg_loss_param";
-    if (spec->loss == LOSS_POISSON) return "poisson_regression_param";
-    if (spec->loss == LOSS_TWEEDIE) return "tweedie_regression_param";
-    if (spec->loss == LOSS_PSEUDO_HUBER) return "pseudo_huber_param";
-    return NULL;
 }

@@ -12,9 +12,9 @@ typedef struct Objective Objective;
 /* The data an objective looks at; all arrays have n_rows entries unless said otherwise. */
 typedef struct Labels {
     int64_t n_rows;
-    const float *label;        /* lower bound for survival:aft */
-    const float *label_upper;  /* aft's upper bound (inf: right censored), or NULL: same as label */
-    const float *weight;       /* per row, or per query group for rank:*; NULL: 1 */
+    const float *label;       /* lower bound for survival:aft */
+    const float *label_upper; /* aft's upper bound (inf: right censored), or NULL: same as label */
+    const float *weight;      /* per row, or per query group for rank:*; NULL: 1 */
     const int64_t *group_start; /* ranking: n_groups + 1, NULL: one group */
     int64_t n_groups;
 } Labels;
@@ -22,16 +22,16 @@ typedef struct Labels {
 typedef struct ObjectiveParams {
     Str name;
     int32_t n_classes;
-    double scale_pos_weight;        /* 1 */
-    double max_delta_step;          /* 0; 0.7 for poisson */
-    double tweedie_variance_power;  /* 1.5 */
-    double huber_slope;             /* 1 */
-    const double *quantile_alpha;   /* reg:quantileerror: one output per alpha */
+    double scale_pos_weight;       /* 1 */
+    double max_delta_step;         /* 0; 0.7 for poisson */
+    double tweedie_variance_power; /* 1.5 */
+    double huber_slope;            /* 1 */
+    const double *quantile_alpha;  /* reg:quantileerror: one output per alpha */
     int32_t n_quantiles;
-    Str aft_distribution;           /* normal, logistic, extreme */
-    double aft_scale;               /* 1 */
-    Str lambdarank_pair_method;     /* "topk" (3.x default) or "mean" */
-    int64_t lambdarank_num_pair;    /* 0: the method's default */
+    Str aft_distribution;                         /* normal, logistic, extreme */
+    double aft_scale;                             /* 1 */
+    Str lambdarank_pair_method;                   /* "topk" (3.x default) or "mean" */
+    int64_t lambdarank_num_pair;                  /* 0: the method's default */
     bool lambdarank_normalization, ndcg_exp_gain; /* both true by default */
     uint64_t seed;
 } ObjectiveParams;
@@ -67,17 +67,14 @@ bool objective_gradients(Objective *objective, const Labels *labels, const float
 double objective_leaf_quantile(const Objective *objective, int32_t group);
 
 /* Margins to outputs, in place; see predict_transform. */
-void objective_transform(const BoostModel *model, float *margins, int64_t n_rows, int32_t *ret_width);
+void objective_transform(const BoostModel *model, float *margins, int64_t n_rows,
+                         int32_t *ret_width);
 
 /* Default evaluation metric of the objective (current XGBoost), e.g. "logloss". */
 const char *objective_default_metric(const Objective *objective);
 
 /* Name and parameters into the model, as XGBoost writes them ("reg_loss_param", ...). */
 void objective_describe(const Objective *objective, BoostModel *model);
-
-/* The member of the "objective" object of a model file that holds those parameters, e.g.
- * "reg_loss_param"; NULL for objectives without any. */
-const char *objective_block(Str name);
 
 extern const char *const objective_names[]; /* NULL-terminated */
 

@@ -45,30 +45,47 @@ static void set_param(Block *block, Str key, Str value)
 {
     ObjectiveParams *params = &block->params;
     Str one;
-    if (str_is(key, "rows")) block->n_rows = (int)number(value);
-    else if (str_is(key, "outputs")) block->n_outputs = (int)number(value);
-    else if (str_is(key, "num_round")) block->n_rounds = (int)number(value);
-    else if (str_is(key, "method")) block->method = str_is(value, "exact") ? METHOD_EXACT : METHOD_HIST;
-    else if (str_is(key, "scale_pos_weight")) params->scale_pos_weight = number(value);
-    else if (str_is(key, "huber_slope")) params->huber_slope = number(value);
-    else if (str_is(key, "tweedie_variance_power")) params->tweedie_variance_power = number(value);
-    else if (str_is(key, "max_delta_step")) params->max_delta_step = number(value);
-    else if (str_is(key, "num_class")) params->n_classes = (int32_t)number(value);
-    else if (str_is(key, "aft_loss_distribution")) params->aft_distribution = value;
-    else if (str_is(key, "aft_loss_distribution_scale")) params->aft_scale = number(value);
-    else if (str_is(key, "lambdarank_pair_method")) params->lambdarank_pair_method = value;
-    else if (str_is(key, "lambdarank_num_pair_per_sample")) params->lambdarank_num_pair = (int64_t)number(value);
-    else if (str_is(key, "lambdarank_normalization")) params->lambdarank_normalization = number(value) != 0;
-    else if (str_is(key, "ndcg_exp_gain")) params->ndcg_exp_gain = number(value) != 0;
+    if (str_is(key, "rows"))
+        block->n_rows = (int)number(value);
+    else if (str_is(key, "outputs"))
+        block->n_outputs = (int)number(value);
+    else if (str_is(key, "num_round"))
+        block->n_rounds = (int)number(value);
+    else if (str_is(key, "method"))
+        block->method = str_is(value, "exact") ? METHOD_EXACT : METHOD_HIST;
+    else if (str_is(key, "scale_pos_weight"))
+        params->scale_pos_weight = number(value);
+    else if (str_is(key, "huber_slope"))
+        params->huber_slope = number(value);
+    else if (str_is(key, "tweedie_variance_power"))
+        params->tweedie_variance_power = number(value);
+    else if (str_is(key, "max_delta_step"))
+        params->max_delta_step = number(value);
+    else if (str_is(key, "num_class"))
+        params->n_classes = (int32_t)number(value);
+    else if (str_is(key, "aft_loss_distribution"))
+        params->aft_distribution = value;
+    else if (str_is(key, "aft_loss_distribution_scale"))
+        params->aft_scale = number(value);
+    else if (str_is(key, "lambdarank_pair_method"))
+        params->lambdarank_pair_method = value;
+    else if (str_is(key, "lambdarank_num_pair_per_sample"))
+        params->lambdarank_num_pair = (int64_t)number(value);
+    else if (str_is(key, "lambdarank_normalization"))
+        params->lambdarank_normalization = number(value) != 0;
+    else if (str_is(key, "ndcg_exp_gain"))
+        params->ndcg_exp_gain = number(value) != 0;
     else if (str_is(key, "quantile_alpha"))
         while (str_next(&value, ',', &one)) block->alpha[params->n_quantiles++] = number(one);
     else if (str_is(key, "groups"))
         for (block->labels.n_groups = 0; str_next(&value, ',', &one); block->labels.n_groups++)
-            block->start[block->labels.n_groups + 1] =
-                block->start[block->labels.n_groups] + (int64_t)number(one);
+            block->start[block->labels.n_groups + 1] = block->start[block->labels.n_groups] +
+                                                       (int64_t)number(one);
     else if (str_is(key, "group_weights"))
-        for (int g = 0; str_next(&value, ',', &one); g++) block->group_weight[g] = (float)number(one);
-    else FAIL("the golden file has an unknown parameter '%.*s'", STR_ARG(key));
+        for (int g = 0; str_next(&value, ',', &one); g++)
+            block->group_weight[g] = (float)number(one);
+    else
+        FAIL("the golden file has an unknown parameter '%.*s'", STR_ARG(key));
 }
 
 /* Reads the next block up to its rows' end; `derivatives`: with g and h after the margins. */
@@ -144,7 +161,8 @@ TEST(objective, gradients_are_those_of_xgboost)
         CHECK_OK(objective_new(&block.params, &objective, &err), err);
         CHECK_INT(objective_groups(objective), block.n_outputs);
         CHECK_OK(objective_check(objective, &block.labels, &err), err);
-        CHECK_OK(objective_gradients(objective, &block.labels, block.margin, 0, pool, gh, &err), err);
+        CHECK_OK(objective_gradients(objective, &block.labels, block.margin, 0, pool, gh, &err),
+                 err);
         int n_compared = 0;
         for (int i = 0; i < block.n_rows * block.n_outputs; i++)
             for (int d = 0; d < 2; d++) {
@@ -180,10 +198,13 @@ TEST(metric, values_are_those_of_xgboost)
             double value;
             CHECK_OK(boost_metric_parse(name, &block.params, &metric, &err), err);
             CHECK_STR(str_of(metric.name), name);
-            CHECK_OK(boost_metric_value(&metric, model, &block.labels, block.margin, pool, &value, &err), err);
+            CHECK_OK(
+                boost_metric_value(&metric, model, &block.labels, block.margin, pool, &value, &err),
+                err);
             /* rows are single precision on both sides */
             if (!test_near(value, number(line), 2e-6))
-                FAIL("%.*s: %.*s is %.9g, not %.9g", STR_ARG(block.title), STR_ARG(name), value, number(line));
+                FAIL("%.*s: %.*s is %.9g, not %.9g", STR_ARG(block.title), STR_ARG(name), value,
+                     number(line));
             n_values++;
         }
     }
@@ -206,7 +227,8 @@ TEST(objective, training_starts_where_xgboost_does)
         for (int k = 0; k < block.n_outputs; k++) {
             double want = next_number(&line);
             if (!test_near(base[k], want, 1e-6))
-                FAIL("%.*s: output %d starts from %.9g, not %.9g", STR_ARG(block.title), k, base[k], want);
+                FAIL("%.*s: output %d starts from %.9g, not %.9g", STR_ARG(block.title), k, base[k],
+                     want);
         }
     }
     CHECK(n_blocks >= 30);
@@ -247,7 +269,9 @@ TEST(objective, models_are_those_of_xgboost)
             .base_score = (double)NAN,
             .objective = block.params,
         };
-        BoostData data = {.features = {.layout = MATRIX_COLUMNS, .n_rows = n_rows, .n_cols = n_columns,
+        BoostData data = {.features = {.layout = MATRIX_COLUMNS,
+                                       .n_rows = n_rows,
+                                       .n_cols = n_columns,
                                        .column = column},
                           .labels = block.labels};
         AUTO(boost_model_free) BoostModel *model = NULL;
@@ -265,7 +289,8 @@ TEST(objective, models_are_those_of_xgboost)
         /* exact: rounding only, which Newton's steps of cox magnify; hist quantizes gradients and may
          * choose another of two nearly equal splits */
         bool good = block.method == METHOD_EXACT ? most < 2e-4 : sum / n < 5e-3;
-        if (!good) FAIL("%.*s: off by %g at most, %g on average", STR_ARG(block.title), most, sum / n);
+        if (!good)
+            FAIL("%.*s: off by %g at most, %g on average", STR_ARG(block.title), most, sum / n);
     }
     CHECK(n_blocks >= 20);
 }

@@ -9,18 +9,25 @@
 
 enum { LOSS_GRAIN = 16384 }; /* rows a chunk */
 
-typedef enum Link { LINK_IDENTITY, LINK_LOGIT, LINK_LOG, LINK_SIGN, LINK_SOFTMAX, LINK_ARGMAX } Link;
+typedef enum Link {
+    LINK_IDENTITY,
+    LINK_LOGIT,
+    LINK_LOG,
+    LINK_SIGN,
+    LINK_SOFTMAX,
+    LINK_ARGMAX
+} Link;
 
 typedef enum LabelRule {
     LABEL_ANY,
-    LABEL_UNIT,         /* in [0, 1] */
+    LABEL_UNIT, /* in [0, 1] */
     LABEL_NOT_NEGATIVE,
     LABEL_ABOVE_MINUS_ONE,
-    LABEL_CLASS,        /* in [0, num_class) */
+    LABEL_CLASS, /* in [0, num_class) */
     LABEL_POSITIVE,
-    LABEL_RELEVANCE,    /* whole numbers from 0 to 31, unless the gain is linear */
-    LABEL_BINARY,       /* 0 or 1 */
-    LABEL_BOUNDS,       /* aft: 0 <= lower <= upper */
+    LABEL_RELEVANCE, /* whole numbers from 0 to 31, unless the gain is linear */
+    LABEL_BINARY,    /* 0 or 1 */
+    LABEL_BOUNDS,    /* aft: 0 <= lower <= upper */
 } LabelRule;
 
 /* How XGBoost 3 finds the constant to start from. */
@@ -39,11 +46,11 @@ typedef struct ObjectiveSpec {
     const char *name;
     Link link;
     LabelRule labels;
-    const char *label_error;   /* XGBoost's sentence */
+    const char *label_error; /* XGBoost's sentence */
     BaseRule base;
-    const char *metric;        /* default evaluation metric */
-    bool scale_positive;       /* scale_pos_weight applies */
-    LossKind loss;             /* of the elementwise ones */
+    const char *metric;  /* default evaluation metric */
+    bool scale_positive; /* scale_pos_weight applies */
+    LossKind loss;       /* of the elementwise ones */
     GradientFunction *gradients;
 } ObjectiveSpec;
 

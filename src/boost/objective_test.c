@@ -49,7 +49,8 @@ TEST(loss, exp_and_sigmoid_are_within_two_units)
     lanes_exp(e, N);
     lanes_sigmoid(s, N);
     for (int i = 0; i < N; i++) {
-        if (ulps(e[i], exp((double)x[i])) > 2) FAIL("exp(%.9g) is %.9g", (double)x[i], (double)e[i]);
+        if (ulps(e[i], exp((double)x[i])) > 2)
+            FAIL("exp(%.9g) is %.9g", (double)x[i], (double)e[i]);
         if (ulps(s[i], 1 / (1 + exp(-(double)x[i]))) > 2.5 && x[i] > -86)
             FAIL("sigmoid(%.9g) is %.9g", (double)x[i], (double)s[i]);
     }
@@ -66,7 +67,8 @@ TEST(loss, logarithms_are_within_two_units)
     for (int i = 0; i < N; i++) x[i] = y[i] = expf(-36 + 36 * (float)i / N);
     lanes_neg_log(y, N);
     for (int i = 0; i < N; i++)
-        if (ulps(y[i], -log((double)x[i])) > 2) FAIL("-log(%.9g) is %.9g", (double)x[i], (double)y[i]);
+        if (ulps(y[i], -log((double)x[i])) > 2)
+            FAIL("-log(%.9g) is %.9g", (double)x[i], (double)y[i]);
 }
 
 /* The loss whose derivatives the elementwise objectives are. */
@@ -87,9 +89,9 @@ static double loss_of(const char *name, double m, double y)
 
 TEST(objective, gradients_are_the_derivatives_of_the_losses)
 {
-    static const char *const names[] = {"reg:squarederror", "reg:squaredlogerror", "reg:logistic",
-                                        "binary:logistic", "binary:logitraw", "reg:pseudohubererror",
-                                        "reg:gamma", "reg:tweedie"};
+    static const char *const names[] = {
+        "reg:squarederror", "reg:squaredlogerror",  "reg:logistic", "binary:logistic",
+        "binary:logitraw",  "reg:pseudohubererror", "reg:gamma",    "reg:tweedie"};
     enum { N = 1003 };
     Random random = random_stream(7, 1);
     static float m[N], y[N], w[N], gh[2 * N];
@@ -125,7 +127,8 @@ TEST(survival, aft_derivatives_are_those_of_the_loss)
                 double g, h, d = 1e-4, low = bounds[k][0], high = bounds[k][1], at[3];
                 aft_derivatives((AftDistribution)distribution, 0.9, low, high, m, &g, &h);
                 for (int j = 0; j < 3; j++)
-                    at[j] = aft_loss((AftDistribution)distribution, 0.9, low, high, m + (j - 1) * d);
+                    at[j] = aft_loss((AftDistribution)distribution, 0.9, low, high,
+                                     m + (j - 1) * d);
                 CHECK_NEAR(g, (at[2] - at[0]) / (2 * d), 1e-6);
                 CHECK_NEAR(h, fmin((at[2] - 2 * at[1] + at[0]) / (d * d), 15), 1e-5);
             }
@@ -199,7 +202,8 @@ TEST(sort, orders_are_stable_at_every_length)
     static SortItem work[10000];
     for (size_t n = 1; n <= COUNT(key); n = n * 3 / 2 + 1)
         for (int descending = 0; descending < 2; descending++) {
-            for (size_t i = 0; i < n; i++) key[i] = (float)random_below(random, i * n, 50) * 0.5f - 10;
+            for (size_t i = 0; i < n; i++)
+                key[i] = (float)random_below(random, i * n, 50) * 0.5f - 10;
             sort_order(key, descending, order, n, work);
             for (size_t i = 1; i < n; i++) {
                 float a = key[order[i - 1]], b = key[order[i]];
@@ -277,7 +281,8 @@ TEST(objective, bad_labels_are_refused_with_row_and_value)
     Objective *objective = NULL;
     ObjectiveParams params = params_of("binary:logistics");
     CHECK(!objective_new(&params, &objective, &err));
-    CHECK_STR(str_of(err.text), STR("unknown objective 'binary:logistics'; did you mean 'binary:logistic'?"));
+    CHECK_STR(str_of(err.text),
+              STR("unknown objective 'binary:logistics'; did you mean 'binary:logistic'?"));
 }
 
 /* FNV-1a over bytes. */

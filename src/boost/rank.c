@@ -29,15 +29,15 @@ typedef enum Target { TARGET_PAIRWISE, TARGET_NDCG, TARGET_MAP } Target;
 /* Everything of one group in the order of the scores, best first. */
 typedef struct Ranked {
     size_t n;
-    uint32_t *row;       /* within the group */
+    uint32_t *row; /* within the group */
     float *score, *label;
-    double *gain;        /* ndcg */
+    double *gain;             /* ndcg */
     double *hits, *precision; /* map: labels so far; sum of label / position so far */
     float *g, *h;
     float *difference, *probability; /* pairs of one row */
     uint32_t *partner;
     SortItem *work;
-    uint32_t *by_label;  /* mean: positions by descending label */
+    uint32_t *by_label; /* mean: positions by descending label */
     void *block;
 } Ranked;
 
@@ -62,7 +62,8 @@ typedef struct RankArgs {
 double ideal_dcg(const float *sorted, size_t n, size_t top, bool exponential)
 {
     double sum = 0;
-    for (size_t k = 0; k < MIN(n, top); k++) sum += dcg_gain(sorted[k], exponential) * dcg_discount(k);
+    for (size_t k = 0; k < MIN(n, top); k++)
+        sum += dcg_gain(sorted[k], exponential) * dcg_discount(k);
     return sum;
 }
 
@@ -90,7 +91,8 @@ static bool ranked_init(Ranked *ranked, size_t n, Error *err)
 }
 
 /* What swapping the rows at positions i and j would change. */
-static double swap_change(const RankArgs *a, const Ranked *r, size_t i, size_t j, double inverse_ideal)
+static double swap_change(const RankArgs *a, const Ranked *r, size_t i, size_t j,
+                          double inverse_ideal)
 {
     if (a->target == TARGET_PAIRWISE) return 1;
     if (a->target == TARGET_NDCG)
@@ -100,7 +102,8 @@ static double swap_change(const RankArgs *a, const Ranked *r, size_t i, size_t j
     double position_high = (double)high + 1, position_low = (double)low + 1;
     double between = r->precision[low - 1] - r->precision[high];
     double change = r->label[high] < r->label[low]
-                        ? r->hits[low] / position_low - (r->hits[high] + 1) / position_high - between
+                        ? r->hits[low] / position_low - (r->hits[high] + 1) / position_high -
+                              between
                         : r->hits[high] / position_high - r->hits[low] / position_low + between;
     return fabs(change / r->hits[r->n - 1]);
 }
@@ -149,13 +152,14 @@ static double topk_pairs(const RankArgs *a, Ranked *r, double inverse_ideal)
 /* Each row draws n_pairs partners, all rows of other labels being equally likely. */
 static double mean_pairs(const RankArgs *a, Ranked *r, size_t group, double inverse_ideal)
 {
-    Random random = random_stream(a->objective->params.seed ^ (uint64_t)a->round * 0x9e3779b97f4a7c15u,
-                                  group);
+    Random random = random_stream(
+        a->objective->params.seed ^ (uint64_t)a->round * 0x9e3779b97f4a7c15u, group);
     double sum = 0;
     sort_order(r->label, true, r->by_label, r->n, r->work);
     for (size_t begin = 0, end; begin < r->n; begin = end) {
         float label = r->label[r->by_label[begin]];
-        for (end = begin + 1; end < r->n && r->label[r->by_label[end]] == label; end++) {}
+        for (end = begin + 1; end < r->n && r->label[r->by_label[end]] == label; end++) {
+        }
         size_t others = r->n - (end - begin);
         if (others == 0) continue;
         for (size_t k = begin; k < end; k++) {

@@ -8,7 +8,13 @@
 #include <math.h>
 #include <string.h>
 
-enum { DIGIT_BITS = 11, DIGITS = 1 << DIGIT_BITS, PASSES = 3, INSERTION_MAX = 24, MERGE_MAX = 1500 };
+enum {
+    DIGIT_BITS = 11,
+    DIGITS = 1 << DIGIT_BITS,
+    PASSES = 3,
+    INSERTION_MAX = 24,
+    MERGE_MAX = 1500
+};
 
 /* Bits that sort as the floats do. */
 static inline uint32_t ascending_bits(float value)
@@ -59,7 +65,8 @@ static SortItem *radix_sort(SortItem *from, SortItem *to, size_t n)
             c[d] = sum;
             sum += here;
         }
-        for (size_t i = 0; i < n; i++) to[c[from[i].key >> (p * DIGIT_BITS) & (DIGITS - 1)]++] = from[i];
+        for (size_t i = 0; i < n; i++)
+            to[c[from[i].key >> (p * DIGIT_BITS) & (DIGITS - 1)]++] = from[i];
         SortItem *other = from;
         from = to;
         to = other;
@@ -72,7 +79,8 @@ void sort_order(const float *key, bool descending, uint32_t *order, size_t n, So
     if (n == 0) return;
     uint32_t flip = descending ? UINT32_MAX : 0;
     for (size_t i = 0; i < n; i++) work[i] = (SortItem){ascending_bits(key[i]) ^ flip, (uint32_t)i};
-    SortItem *sorted = n <= MERGE_MAX ? merge_sort(work, work + n, n) : radix_sort(work, work + n, n);
+    SortItem *sorted = n <= MERGE_MAX ? merge_sort(work, work + n, n)
+                                      : radix_sort(work, work + n, n);
     for (size_t i = 0; i < n; i++) order[i] = sorted[i].row;
 }
 

@@ -57,10 +57,13 @@ static Shape shape_at(AftDistribution distribution, double z)
 
 AftDistribution aft_distribution(Str name)
 {
-    return str_is(name, "logistic") ? AFT_LOGISTIC : str_is(name, "extreme") ? AFT_EXTREME : AFT_NORMAL;
+    return str_is(name, "logistic")  ? AFT_LOGISTIC
+           : str_is(name, "extreme") ? AFT_EXTREME
+                                     : AFT_NORMAL;
 }
 
-double aft_loss(AftDistribution distribution, double sigma, double lower, double upper, double margin)
+double aft_loss(AftDistribution distribution, double sigma, double lower, double upper,
+                double margin)
 {
     if (lower == upper) {
         Shape s = shape_at(distribution, (log(lower) - margin) / sigma);
@@ -74,10 +77,11 @@ double aft_loss(AftDistribution distribution, double sigma, double lower, double
 typedef enum Censoring { EXACT, RIGHT, LEFT, INTERVAL } Censoring;
 
 /* Where the likelihood is 0/0: `high` says that the time lies far above the prediction. */
-static void limits(AftDistribution distribution, double sigma, Censoring kind, bool high, double *ret_g,
-                   double *ret_h)
+static void limits(AftDistribution distribution, double sigma, Censoring kind, bool high,
+                   double *ret_g, double *ret_h)
 {
-    double pull = distribution == AFT_NORMAL ? gradient_max : 1 / sigma; /* towards smaller margins */
+    double pull = distribution == AFT_NORMAL ? gradient_max
+                                             : 1 / sigma; /* towards smaller margins */
     double push = distribution == AFT_LOGISTIC ? 1 / sigma : gradient_max;
     *ret_g = high ? -push : pull;
     if (kind == RIGHT && !high) *ret_g = 0;
@@ -203,7 +207,8 @@ bool cox_gradients(Objective *objective, const Labels *labels, const float *marg
         }
         for (size_t k = begin; k < end; k++) {
             size_t i = order[k];
-            double hazard = exp((double)margins[i]), w = labels->weight ? (double)labels->weight[i] : 1;
+            double hazard = exp((double)margins[i]),
+                   w = labels->weight ? (double)labels->weight[i] : 1;
             gh[2 * i] = (float)((hazard * r - (labels->label[i] > 0)) * w);
             gh[2 * i + 1] = (float)((hazard * r - hazard * hazard * s) * w);
         }

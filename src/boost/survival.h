@@ -13,7 +13,8 @@ AftDistribution aft_distribution(Str name); /* normal unless it says logistic or
 
 /* Negative log likelihood of a time in [lower, upper] (upper infinite: still alive; lower 0: only the
  * upper bound is known; equal: exact) under margin m = log of the median-like location. */
-double aft_loss(AftDistribution distribution, double sigma, double lower, double upper, double margin);
+double aft_loss(AftDistribution distribution, double sigma, double lower, double upper,
+                double margin);
 
 /* Its derivatives by m, clipped as XGBoost does. */
 void aft_derivatives(AftDistribution distribution, double sigma, double lower, double upper,
