@@ -10,8 +10,9 @@
 #include <stdlib.h>
 
 enum {
-    TILE_FIELDS = 2048,
+    TILE_FIELDS = 4096,
     TILE_ROWS_MAX = 256,
+    SCRATCH_BYTES = 8 + 4 + 4 + 4 + 8, /* of a field: value, odd, begin, end, and of a column */
     WORDS_FREE = 4096, /* so many different words are always tolerated while reading ... */
     WORDS_SHARE = 2,   /* ... and then one in so many rows */
     CATEGORIES_FREE = 256,
@@ -88,6 +89,7 @@ typedef struct Tile {
     uint32_t add;
     char *values; /* float or double, row by row */
     uint32_t *odd;
+    float **columns;                 /* where the tile's part of each begins */
     int64_t n_rows, row, source_row; /* of the frame, of the file */
 } Tile;
 
@@ -149,17 +151,15 @@ static double odd_value(CsvReader *reader, CsvPiece *piece, const Tile *tile, ui
 static void columns_of_floats(CsvReader *reader, CsvPiece *piece, const Tile *tile,
                               bool any_missing)
 {
-    int32_t n = reader->n_numbers;
-    const float *values = (const float *)(const void *)tile->values;
-    for (int32_t k = 0; k < n; k++) {
-        float *to = reader->frame->columns[reader->numbers[k]].f32 + tile->row;
-        const float *from = values + k;
-        for (int64_t r = 0; r < tile->n_rows; r++) to[r] = from[r * n];
-        if (any_missing) {
-            int64_t missing = 0;
-            for (int64_t r = 0; r < tile->n_rows; r++) missing += isnan(to[r]) != 0;
-            piece->n_missing[reader->numbers[k]] += missing;
-        }
+    for (int32_t k = 0; k < reader->n_numbers; k++)
+        tile->columns[k] = reader->frame->columns[reader->numbers[k]].f32 + tile->row;
+    csv_turn_floats((const float *)(const void *)tile->values, (size_t)tile->n_rows,
+                    (size_t)reader->n_numbers, tile->columns);
+    for (int32_t k = 0; any_missing && k < reader->n_numbers; k++) {
+        const float *column = tile->columns[k];
+        int64_t missing = 0;
+        for (int64_t r = 0; r < tile->n_rows; r++) missing += isnan(column[r]) != 0;
+        piece->n_missing[reader->numbers[k]] += missing;
     }
 }
 
@@ -228,7 +228,7 @@ static void pack_fields(const CsvReader *reader, const CsvPiece *piece, const ui
 
 static size_t tile_fields(const CsvReader *reader)
 {
-    return MAX((size_t)reader->n_numbers, (size_t)TILE_FIELDS) + 64;
+    return (MAX((size_t)reader->n_numbers, (size_t)TILE_FIELDS) + 64) & ~(size_t)15;
 }
 
 static void convert_numbers(CsvReader *reader, CsvPiece *piece, const CsvRun *run)
@@ -237,6 +237,7 @@ static void convert_numbers(CsvReader *reader, CsvPiece *piece, const CsvRun *ru
     bool direct = reader->n_numbers == reader->n_columns && !piece->crlf;
     Tile tile = {.values = piece->scratch, .odd = (uint32_t *)(void *)(piece->scratch + room * 8)};
     uint32_t *packed_begins = tile.odd + room, *packed_ends = packed_begins + room;
+    tile.columns = (float **)(void *)(packed_ends + room);
     int64_t step = MIN(MAX(TILE_FIELDS / reader->n_numbers, 1), TILE_ROWS_MAX);
     for (int64_t r = 0; r < run->n_rows; r += step) {
         const uint32_t *ends = piece->ends + run->first_end + r * reader->n_columns;
@@ -299,7 +300,7 @@ void csv_convert_piece(CsvReader *reader, CsvPiece *piece)
         size_t n = (size_t)reader->n_columns;
         piece->n_missing = data_array(int64_t, n, "counts", &err);
         piece->contradicted = data_array(uint8_t, n, "counts", &err);
-        piece->scratch = data_array(char, tile_fields(reader) * 20, "a tile", &err);
+        piece->scratch = data_array(char, tile_fields(reader) * SCRATCH_BYTES, "a tile", &err);
         if (!piece->n_missing || !piece->contradicted || !piece->scratch) {
             csv_fail(reader, &err);
             return;

@@ -21,6 +21,7 @@ enum {
     BLOCK_BYTES = 2 << 20,
     INPUT_BYTES = 256 << 10, /* packed bytes read at once */
     PAGE_BYTES = 4096,
+    FOLIO_BYTES = 4 << 20,
     FILES_MAX = 1000000,
 };
 
@@ -363,6 +364,10 @@ bool source_peek(Source *source, SourceBlock *ret_block, Error *err)
 void source_done(const SourceBlock *block, const char *begin, const char *end)
 {
     if (!block->mapped) return;
+    /* Touching a page may map all of the page cache's folio around it, and so bring pages back that
+     * were given back before; and the page before `begin` was not whole then. */
+    size_t before = (size_t)(begin - block->bytes.ptr);
+    begin -= MIN(before, (size_t)FOLIO_BYTES);
     uintptr_t from = ((uintptr_t)begin + PAGE_BYTES - 1) & ~(uintptr_t)(PAGE_BYTES - 1);
     uintptr_t to = (uintptr_t)end & ~(uintptr_t)(PAGE_BYTES - 1);
     if (from < to) madvise((void *)from, to - from, MADV_DONTNEED);

@@ -71,6 +71,9 @@ bool csv_floats_at(CpuLevel level, const char *text, const uint32_t *begins, uin
 bool csv_doubles_at(CpuLevel level, const char *text, const uint32_t *begins, uint32_t add,
                     const uint32_t *ends, size_t n, double *out, uint32_t *odd, size_t *ret_n_odd);
 
+/* n columns of n_rows floats out of rows of n. */
+void csv_turn_floats(const float *rows, size_t n_rows, size_t n, float *const *columns);
+
 /* A field as it stands in the file, without its quotes and the blanks around it.  Doubled quotes
  * make a copy into `buffer`, which has room for the field. */
 Str csv_field_text(Str field, char *buffer);

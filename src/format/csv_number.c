@@ -220,6 +220,52 @@ TARGET_AVX512 static bool doubles_avx512(const char *text, const uint32_t *begin
     return empty;
 }
 
+/* 16 rows of 16 columns to 16 columns: neighbors, pairs, then the quarters of the registers. */
+TARGET_AVX512 static inline INLINE void turn_16(const float *rows, size_t n, size_t row,
+                                                size_t column, float *const *columns)
+{
+    size_t width = MIN(n - column, (size_t)16);
+    __mmask16 within = (__mmask16)((1u << width) - 1);
+    UNINITIALIZED __m512 a[16], b[16];
+    for (size_t i = 0; i < 16; i += 2) {
+        __m512 even = _mm512_maskz_loadu_ps(within, rows + (row + i) * n + column);
+        __m512 odd = _mm512_maskz_loadu_ps(within, rows + (row + i + 1) * n + column);
+        a[i] = _mm512_unpacklo_ps(even, odd);
+        a[i + 1] = _mm512_unpackhi_ps(even, odd);
+    }
+    for (size_t i = 0; i < 16; i += 4)
+        for (size_t j = 0; j < 2; j++) {
+            __m512d low = _mm512_castps_pd(a[i + j]), high = _mm512_castps_pd(a[i + j + 2]);
+            b[i + 2 * j] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, high));
+            b[i + 2 * j + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, high));
+        }
+    for (size_t j = 0; j < 4; j++) {
+        __m512 top_even = _mm512_shuffle_f32x4(b[j], b[4 + j], 0x88);
+        __m512 top_odd = _mm512_shuffle_f32x4(b[j], b[4 + j], 0xdd);
+        __m512 bottom_even = _mm512_shuffle_f32x4(b[8 + j], b[12 + j], 0x88);
+        __m512 bottom_odd = _mm512_shuffle_f32x4(b[8 + j], b[12 + j], 0xdd);
+        if (j < width)
+            _mm512_storeu_ps(columns[column + j] + row,
+                             _mm512_shuffle_f32x4(top_even, bottom_even, 0x88));
+        if (j + 4 < width)
+            _mm512_storeu_ps(columns[column + j + 4] + row,
+                             _mm512_shuffle_f32x4(top_odd, bottom_odd, 0x88));
+        if (j + 8 < width)
+            _mm512_storeu_ps(columns[column + j + 8] + row,
+                             _mm512_shuffle_f32x4(top_even, bottom_even, 0xdd));
+        if (j + 12 < width)
+            _mm512_storeu_ps(columns[column + j + 12] + row,
+                             _mm512_shuffle_f32x4(top_odd, bottom_odd, 0xdd));
+    }
+}
+
+TARGET_AVX512 static void turn_avx512(const float *rows, size_t n_rows, size_t n,
+                                      float *const *columns)
+{
+    for (size_t column = 0; column < n; column += 16)
+        for (size_t row = 0; row + 16 <= n_rows; row += 16) turn_16(rows, n, row, column, columns);
+}
+
 /* ---- AVX2: a field at a time, by the same steps ---- */
 
 /* Sliding windows over these give masks of the last `length` or the first `place` bytes. */
@@ -368,4 +414,17 @@ bool csv_doubles(const char *text, const uint32_t *begins, uint32_t add, const u
                  size_t n, double *out, uint32_t *odd, size_t *ret_n_odd)
 {
     return csv_doubles_at(cpu_level(), text, begins, add, ends, n, out, odd, ret_n_odd);
+}
+
+void csv_turn_floats(const float *rows, size_t n_rows, size_t n, float *const *columns)
+{
+    size_t done = 0;
+#if CLARY_X86
+    if (cpu_level() >= CPU_AVX512) {
+        turn_avx512(rows, n_rows, n, columns);
+        done = n_rows & ~(size_t)15;
+    }
+#endif
+    for (size_t column = 0; column < n; column++)
+        for (size_t row = done; row < n_rows; row++) columns[column][row] = rows[row * n + column];
 }
