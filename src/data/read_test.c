@@ -212,6 +212,31 @@ TEST(libsvm, refusals_name_the_line_and_the_token)
     }
 }
 
+TEST(libsvm, nul_bytes_are_no_numbers)
+{
+    Error err = {0};
+    ReadReport report = {0};
+    AUTO(dataset_free) Dataset *dataset = NULL;
+    CHECK(!read_text(DATA_LIBSVM, STR("1 1:2\n1\0 1:2\n"), 0, (ReadOptions){0}, (DatasetRoles){0},
+                     NULL, &dataset, &report, &err));
+    CHECK(str_starts(str_of(err.text), STR("line 2 of 't': '1")));
+}
+
+TEST(read, what_holds_no_rows_is_refused)
+{
+    ARENA(scratch);
+    const char *names[] = {"empty.csv", "empty.libsvm", "empty.pbr", "empty.jsonl", "empty"};
+    for (size_t i = 0; i < COUNT(names); i++) {
+        Error err = {0};
+        AUTO(dataset_free) Dataset *dataset = NULL;
+        const char *path = put(&scratch, names[i], STR(""));
+        CHECK(
+            !dataset_read(path, &(ReadOptions){0}, &(DatasetRoles){0}, NULL, &dataset, NULL, &err));
+        CHECK_INT(err.kind, ERROR_INVALID);
+        CHECK(str_has(str_of(err.text), str_of(names[i])));
+    }
+}
+
 TEST(libsvm, bad_rows_are_dropped_and_counted)
 {
     Error err = {0};

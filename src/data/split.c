@@ -13,20 +13,22 @@ static void draw_rows(const Dataset *dataset, double share, uint64_t seed, uint8
 {
     Random random = random_stream(seed, 0x5911);
     if (!dataset->group_start) {
-        for (int64_t i = 0; i < dataset->n_rows; i++) held[i] = random_unit(random, (uint64_t)i) < share;
+        for (int64_t i = 0; i < dataset->n_rows; i++)
+            held[i] = random_unit(random, (uint64_t)i) < share;
         return;
     }
     for (int64_t g = 0; g < dataset->n_groups; g++) {
         bool is_held = random_unit(random, (uint64_t)g) < share;
-        for (int64_t i = dataset->group_start[g]; i < dataset->group_start[g + 1]; i++) held[i] = is_held;
+        for (int64_t i = dataset->group_start[g]; i < dataset->group_start[g + 1]; i++)
+            held[i] = is_held;
     }
 }
 
 /* Splits an array of n rows of `width` floats; the kept rows close up in place. */
-static bool split_floats(float *values, int64_t n, int32_t width, const uint8_t *held, int64_t n_held,
-                         float **ret_held, Error *err)
+static bool split_floats(float *values, int64_t n, int32_t width, const uint8_t *held,
+                         int64_t n_held, float **ret_held, Error *err)
 {
-    float *out = data_array(float, n_held * width, "the held-out rows", err);
+    float *out = data_array(float, n_held *width, "the held-out rows", err);
     if (!out) return false;
     int64_t kept = 0, taken = 0;
     for (int64_t i = 0; i < n; i++) {
@@ -37,7 +39,8 @@ static bool split_floats(float *values, int64_t n, int32_t width, const uint8_t 
     return true;
 }
 
-static bool split_sparse(Dataset *dataset, Dataset *out, const uint8_t *held, int64_t n_held, Error *err)
+static bool split_sparse(Dataset *dataset, Dataset *out, const uint8_t *held, int64_t n_held,
+                         Error *err)
 {
     int64_t n_values = 0;
     for (int64_t i = 0; i < dataset->n_rows; i++)
@@ -85,21 +88,24 @@ static bool split_groups(Dataset *dataset, Dataset *out, const uint8_t *held, Er
     return true;
 }
 
-static bool split_all(Dataset *dataset, Dataset *out, const uint8_t *held, int64_t n_held, Error *err)
+static bool split_all(Dataset *dataset, Dataset *out, const uint8_t *held, int64_t n_held,
+                      Error *err)
 {
     if (dataset->columns) {
         out->columns = data_array(float *, dataset->n_features, "the columns", err);
         if (!out->columns) return false;
         for (int32_t j = 0; j < dataset->n_features; j++)
-            if (!split_floats(dataset->columns[j], dataset->n_rows, 1, held, n_held, &out->columns[j], err))
+            if (!split_floats(dataset->columns[j], dataset->n_rows, 1, held, n_held,
+                              &out->columns[j], err))
                 return false;
     } else if (!split_sparse(dataset, out, held, n_held, err)) {
         return false;
     }
-    if (dataset->label && !split_floats(dataset->label, dataset->n_rows, dataset->label_width, held, n_held,
-                                        &out->label, err))
+    if (dataset->label && !split_floats(dataset->label, dataset->n_rows, dataset->label_width, held,
+                                        n_held, &out->label, err))
         return false;
-    if (dataset->weight && !split_floats(dataset->weight, dataset->n_rows, 1, held, n_held, &out->weight, err))
+    if (dataset->weight &&
+        !split_floats(dataset->weight, dataset->n_rows, 1, held, n_held, &out->weight, err))
         return false;
     return !dataset->group_start || split_groups(dataset, out, held, err);
 }
@@ -139,7 +145,8 @@ static Dataset *empty_like(const Dataset *dataset, int64_t n_rows)
 }
 
 /* Appends the chosen rows (NULL: all) of one array to another. */
-static int64_t append_floats(float *to, const float *from, int64_t n, int32_t width, const uint8_t *chosen)
+static int64_t append_floats(float *to, const float *from, int64_t n, int32_t width,
+                             const uint8_t *chosen)
 {
     int64_t taken = 0;
     for (int64_t i = 0; i < n; i++) {
@@ -150,7 +157,8 @@ static int64_t append_floats(float *to, const float *from, int64_t n, int32_t wi
     return taken;
 }
 
-static bool append_dense(Dataset *out, const Dataset *const *parts, int n_parts, const uint8_t *chosen, Error *err)
+static bool append_dense(Dataset *out, const Dataset *const *parts, int n_parts,
+                         const uint8_t *chosen, Error *err)
 {
     out->columns = data_array(float *, out->n_features, "the columns", err);
     if (!out->columns) return false;
@@ -159,17 +167,20 @@ static bool append_dense(Dataset *out, const Dataset *const *parts, int n_parts,
         if (!out->columns[j]) return false;
         int64_t at = 0;
         for (int p = 0; p < n_parts; p++)
-            at += append_floats(out->columns[j] + at, parts[p]->columns[j], parts[p]->n_rows, 1, chosen);
+            at += append_floats(out->columns[j] + at, parts[p]->columns[j], parts[p]->n_rows, 1,
+                                chosen);
     }
     return true;
 }
 
-static bool append_sparse(Dataset *out, const Dataset *const *parts, int n_parts, const uint8_t *chosen, Error *err)
+static bool append_sparse(Dataset *out, const Dataset *const *parts, int n_parts,
+                          const uint8_t *chosen, Error *err)
 {
     int64_t n_values = 0, row = 0;
     for (int p = 0; p < n_parts; p++)
         for (int64_t i = 0; i < parts[p]->n_rows; i++)
-            if (!chosen || chosen[i]) n_values += parts[p]->row_start[i + 1] - parts[p]->row_start[i];
+            if (!chosen || chosen[i])
+                n_values += parts[p]->row_start[i + 1] - parts[p]->row_start[i];
     out->row_start = data_array(int64_t, out->n_rows + 1, "the rows", err);
     out->col = data_array(int32_t, n_values, "the rows", err);
     out->value = data_array(float, n_values, "the rows", err);
@@ -177,7 +188,8 @@ static bool append_sparse(Dataset *out, const Dataset *const *parts, int n_parts
     for (int p = 0; p < n_parts; p++)
         for (int64_t i = 0; i < parts[p]->n_rows; i++) {
             if (chosen && !chosen[i]) continue;
-            int64_t begin = parts[p]->row_start[i], n = parts[p]->row_start[i + 1] - begin, at = out->row_start[row];
+            int64_t begin = parts[p]->row_start[i], n = parts[p]->row_start[i + 1] - begin,
+                    at = out->row_start[row];
             memcpy(out->col + at, parts[p]->col + begin, (size_t)n * sizeof *out->col);
             memcpy(out->value + at, parts[p]->value + begin, (size_t)n * sizeof *out->value);
             out->row_start[++row] = at + n;
@@ -185,10 +197,12 @@ static bool append_sparse(Dataset *out, const Dataset *const *parts, int n_parts
     return true;
 }
 
-static bool append_all(Dataset *out, const Dataset *const *parts, int n_parts, const uint8_t *chosen, Error *err)
+static bool append_all(Dataset *out, const Dataset *const *parts, int n_parts,
+                       const uint8_t *chosen, Error *err)
 {
     bool dense = parts[0]->columns, weighted = parts[0]->weight;
-    if (dense ? !append_dense(out, parts, n_parts, chosen, err) : !append_sparse(out, parts, n_parts, chosen, err))
+    if (dense ? !append_dense(out, parts, n_parts, chosen, err)
+              : !append_sparse(out, parts, n_parts, chosen, err))
         return false;
     out->label = data_array(float, out->n_rows * out->label_width, "the labels", err);
     if (!out->label) return false;
@@ -198,9 +212,11 @@ static bool append_all(Dataset *out, const Dataset *const *parts, int n_parts, c
     }
     int64_t at = 0;
     for (int p = 0; p < n_parts; p++) {
-        if (weighted) append_floats(out->weight + at, parts[p]->weight, parts[p]->n_rows, 1, chosen);
+        if (weighted)
+            append_floats(out->weight + at, parts[p]->weight, parts[p]->n_rows, 1, chosen);
         if (!out->label_width) continue;
-        at += append_floats(out->label + at * out->label_width, parts[p]->label, parts[p]->n_rows, out->label_width, chosen);
+        at += append_floats(out->label + at * out->label_width, parts[p]->label, parts[p]->n_rows,
+                            out->label_width, chosen);
     }
     return true;
 }
@@ -225,9 +241,10 @@ bool dataset_take(const Dataset *dataset, const uint8_t *chosen, Dataset **ret_t
 bool dataset_join(const Dataset *a, const Dataset *b, Dataset **ret_joined, Error *err)
 {
     if (!without_groups(a, err) || !without_groups(b, err)) return false;
-    if (a->n_features != b->n_features || a->label_width != b->label_width || !a->columns != !b->columns ||
-        !a->weight != !b->weight)
-        return error_set(err, ERROR_INVALID, "the two data sets differ in features, labels or weights");
+    if (a->n_features != b->n_features || a->label_width != b->label_width ||
+        !a->columns != !b->columns || !a->weight != !b->weight)
+        return error_set(err, ERROR_INVALID,
+                         "the two data sets differ in features, labels or weights");
     const Dataset *parts[] = {a, b};
     AUTO(dataset_free) Dataset *out = empty_like(a, a->n_rows + b->n_rows);
     if (!append_all(out, parts, 2, NULL, err)) return false;

@@ -143,6 +143,32 @@ TEST(write, datasets_read_back_equal)
     }
 }
 
+TEST(write, datasets_read_back_equal_from_csv)
+{
+    ARENA(scratch);
+    for (int kind = 0; kind < 4; kind++) {
+        Error err = {0};
+        AUTO(dataset_free)
+        Dataset *dataset = random_dataset(kind & 1, kind & 2, false, (uint64_t)kind);
+        AUTO(dataset_free) Dataset *named = NULL, *nameless = NULL;
+        const char *path = path_join(&scratch, test_folder(), "t.csv");
+        written(&scratch, NULL, dataset, (WriteOptions){0}, "t.csv");
+        DatasetRoles roles = {.target = STR("label"), .weight = kind & 2 ? STR("weight") : STR("")};
+        CHECK_OK(dataset_read(path, &(ReadOptions){0}, &roles, NULL, &named, NULL, &err), err);
+        check_equal(named, dataset);
+        CHECK_STR(named->schema.target, STR("label"));
+
+        written(&scratch, NULL, dataset, (WriteOptions){.no_header = true, .separator = '|'},
+                "t.csv");
+        roles = (DatasetRoles){.label_size = 1, .csv_weights = kind & 2};
+        CHECK_OK(dataset_read(path, &(ReadOptions){.header = HEADER_NO}, &roles, NULL, &nameless,
+                              NULL, &err),
+                 err);
+        check_equal(nameless, dataset);
+        CHECK_STR(nameless->schema.features[3].name, STR("f3"));
+    }
+}
+
 static Column *new_column(Frame *frame, int32_t j, const char *name, ColumnType type)
 {
     frame->columns[j] = (Column){.name = str_of(name), .type = type, .n_rows = frame->n_rows};
@@ -198,6 +224,21 @@ TEST(write, fields_are_quoted_only_where_they_must_be)
             "0.3333333333333333}\n"
             "{\"x;y\":null,\"city\":\" Bonn\",\"ok\":null,\"at\":\"1970-01-01T00:00:01\",\"n\":1e+300}\n"
             "{\"x;y\":1e-30,\"city\":\"a\\nb\",\"ok\":true,\"at\":\"1970-01-01\",\"n\":-7}\n"));
+    for (int form = 0; form < 2; form++) { /* and back */
+        Error back_err = {0};
+        AUTO(frame_free) Frame *back = NULL;
+        const char *path = path_join(&scratch, test_folder(), form ? "c.jsonl" : "a.csv");
+        CHECK_OK(frame_read(path, &(ReadOptions){.f64 = true}, NULL, &back, NULL, &back_err),
+                 back_err);
+        CHECK_INT(back->n_rows, 3);
+        for (int32_t j = 0; j < 5; j++) {
+            CHECK_STR(back->columns[j].name, frame->columns[j].name);
+            CHECK_INT(back->columns[j].type, frame->columns[j].type);
+            for (int64_t i = 0; i < 3; i++)
+                CHECK_STR(column_text(&back->columns[j], i, &scratch),
+                          column_text(&frame->columns[j], i, &scratch));
+        }
+    }
     AUTO(frame_free) Frame *one = frame_new(1);
     one->n_rows = 1;
     Error err = {0};
