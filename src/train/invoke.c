@@ -221,6 +221,15 @@ static void append_answers(const Invoker *invoker, const InvokeState *state,
     }
 }
 
+static void remember_outputs(InvokeState *state, const Predictions *predictions)
+{
+    memcpy(state->outputs, predictions->outputs, sizeof state->outputs);
+    state->n_outputs = predictions->n_outputs;
+    state->width = 0;
+    for (int32_t o = 0; o < predictions->n_outputs; o++)
+        state->width += predictions->outputs[o].width;
+}
+
 static bool predict_block(const Invoker *invoker, InvokeState *state, AnswerType type, bool first)
 {
     const Artifact *artifact = invoker->artifact;
@@ -235,6 +244,7 @@ static bool predict_block(const Invoker *invoker, InvokeState *state, AnswerType
     Predictions predictions = {.n_rows = rows->n_rows}, selected = {0};
     bool good = artifact->algorithm->predict(artifact->model, &matrix, PREDICT_DEFAULT, NULL,
                                              &predictions, &state->err);
+    if (good) remember_outputs(state, &predictions);
     if (good && invoker->n_selected)
         good = select_outputs(invoker, &predictions, &selected, &state->err);
     if (good)
@@ -246,7 +256,7 @@ static bool predict_block(const Invoker *invoker, InvokeState *state, AnswerType
 }
 
 /* Few rows to CSV through predict_row: no allocation at all. */
-static void answer_rows(const Invoker *invoker, InvokeState *state)
+static void answer_rows_csv(const Invoker *invoker, InvokeState *state)
 {
     const Artifact *artifact = invoker->artifact;
     const ContentRows *rows = &state->rows;
@@ -265,10 +275,35 @@ static void answer_rows(const Invoker *invoker, InvokeState *state)
     }
 }
 
-static bool has_short_way(const Invoker *invoker, AnswerType type)
+/* The same for the forms that name the outputs, which an earlier block has told. */
+static void answer_rows(const Invoker *invoker, InvokeState *state, AnswerType type, bool first)
 {
-    return type == ANSWER_CSV && !invoker->n_selected && !invoker->batch &&
-           invoker->artifact->algorithm->predict_row;
+    const Artifact *artifact = invoker->artifact;
+    const ContentRows *rows = &state->rows;
+    UNINITIALIZED float values[ROW_OUTPUTS_MAX];
+    for (int64_t i = 0; i < rows->n_rows; i++, first = false) {
+        const float *row = rows->values + i * rows->n_cols;
+        artifact->algorithm->predict_row(artifact->model, row, values, ROW_OUTPUTS_MAX);
+        Predictions predictions = {.n_rows = 1, .n_outputs = state->n_outputs};
+        memcpy(predictions.outputs, state->outputs, sizeof predictions.outputs);
+        float *next = values;
+        for (int32_t o = 0; o < state->n_outputs; o++) {
+            predictions.values[o] = next;
+            next += state->outputs[o].width;
+        }
+        append_answers(invoker, state, &predictions, type, first, &state->out);
+    }
+}
+
+/* Which way a block goes.  Starting a prediction in lanes costs more than it saves for few rows. */
+typedef enum Way { WAY_BLOCK, WAY_ROWS, WAY_ROWS_CSV } Way;
+
+static Way choose_way(const Invoker *invoker, const InvokeState *state, AnswerType type)
+{
+    bool few = state->rows.n_rows <= FEW_ROWS && invoker->artifact->algorithm->predict_row;
+    if (!few || invoker->n_selected || invoker->batch || type == ANSWER_RECORDIO) return WAY_BLOCK;
+    if (type == ANSWER_CSV) return WAY_ROWS_CSV;
+    return state->n_outputs && state->width <= ROW_OUTPUTS_MAX ? WAY_ROWS : WAY_BLOCK;
 }
 
 /* Reads, predicts and answers block after block. */
@@ -280,10 +315,16 @@ static bool answer_blocks(const Invoker *invoker, InvokeState *state, AnswerType
         if (!content_next(&state->reader, BLOCK_ROWS, BLOCK_VALUES, &state->rows, &state->err))
             return false;
         if (state->rows.n_rows == 0) break;
-        if (state->rows.n_rows <= FEW_ROWS && has_short_way(invoker, type))
-            answer_rows(invoker, state);
-        else if (!predict_block(invoker, state, type, n_rows == 0))
-            return false;
+        switch (choose_way(invoker, state, type)) {
+        case WAY_ROWS_CSV:
+            answer_rows_csv(invoker, state);
+            break;
+        case WAY_ROWS:
+            answer_rows(invoker, state, type, n_rows == 0);
+            break;
+        case WAY_BLOCK:
+            if (!predict_block(invoker, state, type, n_rows == 0)) return false;
+        }
         n_rows += state->rows.n_rows;
     }
     *ret_rows = n_rows;

@@ -49,6 +49,8 @@ typedef struct InvokeState {
     ContentRows rows;
     StrBuf out;
     Error err;
+    OutputInfo outputs[OUTPUTS_MAX]; /* of the model, once a block was predicted */
+    int32_t n_outputs, width;        /* width: numbers a row, of all outputs */
 } InvokeState;
 
 void invoke_state_clear(InvokeState *state);

@@ -310,6 +310,9 @@ TEST(invoke, many_rows_come_in_blocks)
     CHECK(str_starts(strbuf_str(&state.out),
                      STR("{\"predictions\":[{\"score\":0.5},{\"score\":1.5},")));
     CHECK(str_ends(strbuf_str(&state.out), STR(",{\"score\":20000.5}]}")));
+    /* Few rows now go the short way, and answer the same. */
+    CHECK_INT(ask_invoker(&invoker, &state, STR(CSV), STR(JSON), STR("1,1,1\n0,0,0"), &type), 200);
+    CHECK_STR(strbuf_str(&state.out), STR("{\"predictions\":[{\"score\":6.5},{\"score\":0.5}]}"));
     /* A wrong row in a late block refuses the whole request. */
     strbuf_add(&body, STR("1,2\n"));
     CHECK_INT(ask_invoker(&invoker, &state, STR(CSV), STR(JSON), strbuf_str(&body), &type), 400);
