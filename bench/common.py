@@ -276,7 +276,9 @@ def python_versions():
 
 
 def table_lines(table):
-    """A Markdown table of one comparison."""
+    """A Markdown table of one comparison; a benchmark may bring its own lines."""
+    if "lines" in table:
+        return table["lines"] + [""]
     what = "wall" if table["by"] == "wall" else "processor"
     threads = table["threads"]
     title = "**%s**" % table["title"]
