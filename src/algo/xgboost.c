@@ -83,22 +83,29 @@ static void release_column(void *owner, int32_t column)
 }
 
 /* Ranking weighs whole queries: the weight of a query is that of its first row. */
-static const float *weights_of(const Dataset *dataset, Arena *arena)
+static const float *weights_of(const Dataset *dataset, bool ranking, Arena *arena)
 {
-    if (!dataset->weight || !dataset->group_start) return dataset->weight;
+    if (!dataset->weight || !dataset->group_start || !ranking) return dataset->weight;
     float *weights = arena_array(arena, float, dataset->n_groups);
     for (int64_t g = 0; g < dataset->n_groups; g++)
         weights[g] = dataset->weight[dataset->group_start[g]];
     return weights;
 }
 
-static bool boost_data(Dataset *dataset, const char *channel, Arena *arena, BoostData *ret_data, Error *err)
+static bool boost_data(Dataset *dataset, const char *channel, Str objective, Arena *arena,
+                       BoostData *ret_data, Error *err)
 {
+    /* Query groups mean nothing to the others, whose weights are per row. */
+    bool ranking = str_starts(objective, STR("rank:"));
     if (dataset->label_width < 1)
         return error_set(err, ERROR_INVALID, "the %s data has no label column", channel);
     if (dataset->label_width > 2)
         return error_set(err, ERROR_INVALID, "the %s data has %d label columns; xgboost takes one",
                          channel, dataset->label_width);
+    if (dataset->label_width == 2 && !str_is(objective, "survival:aft"))
+        return error_set(err, ERROR_INVALID,
+                         "the %s data has 2 label columns, which only objective survival:aft takes (lower and "
+                         "upper bound)", channel);
     float *lower = dataset->label, *upper = NULL;
     if (dataset->label_width == 2) { /* lower and upper bound, for survival:aft */
         lower = arena_array(arena, float, dataset->n_rows);
@@ -120,9 +127,9 @@ static bool boost_data(Dataset *dataset, const char *channel, Arena *arena, Boos
         .labels = {.n_rows = dataset->n_rows,
                    .label = lower,
                    .label_upper = upper,
-                   .weight = weights_of(dataset, arena),
-                   .group_start = dataset->group_start,
-                   .n_groups = dataset->n_groups},
+                   .weight = weights_of(dataset, ranking, arena),
+                   .group_start = ranking ? dataset->group_start : NULL,
+                   .n_groups = ranking ? dataset->n_groups : 0},
         .release_column = dataset->columns ? release_column : NULL,
         .owner = dataset,
     };
@@ -157,8 +164,10 @@ bool xgboost_train_boosted(const BoostParams *params, TrainData *data, TrainRun 
                            BoostModel **ret_model, Error *err)
 {
     BoostData train, validation;
-    if (!boost_data(data->train, "train", run->arena, &train, err)) return false;
-    if (data->validation && !boost_data(data->validation, "validation", run->arena, &validation, err))
+    Str objective = params->objective.name;
+    if (!boost_data(data->train, "train", objective, run->arena, &train, err)) return false;
+    if (data->validation &&
+        !boost_data(data->validation, "validation", objective, run->arena, &validation, err))
         return false;
 
     const BoostModel *start = data->start ? data->start->members[0] : NULL;

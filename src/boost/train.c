@@ -43,6 +43,7 @@ typedef struct Trainer {
     int32_t *dropped;   /* DART: trees out of the margins */
     int32_t n_dropped;
     LinearUpdater *linear; /* gblinear */
+    bool linear_done;      /* within the tolerance: later rounds change nothing */
     float *best_linear;    /* its weights at the best round */
 } Trainer;
 
@@ -374,8 +375,10 @@ static bool update_round(Trainer *t, const BoostModel *start, int64_t round, Err
 
 static bool linear_round(Trainer *t, int64_t round, Error *err)
 {
+    if (t->linear_done) return boost_model_end_round(t->model, err);
     bool moved;
     if (!linear_update(t->linear, round, t->gh, t->model->linear, t->pool, &moved, err)) return false;
+    t->linear_done = !moved;
     AUTO(predictor_free) Predictor *predictor = NULL;
     if (!predictor_new(t->model, &predictor, err)) return false;
     for (int d = 0; d < 2 && t->data[d]; d++)
