@@ -47,14 +47,16 @@ static inline void rows_in_step(const PackedNode *nodes, const PackedTree *tree,
 {
     for (int32_t i = 0; i < n; i += WALKS) {
         int32_t m = MIN(WALKS, n - i);
-        const float *row[WALKS];
-        int32_t at[WALKS];
+        UNINITIALIZED const float *row[WALKS];
+        UNINITIALIZED int32_t at[WALKS];
+#pragma GCC unroll 8
         for (int32_t j = 0; j < WALKS; j++) {
             row[j] = x + (int64_t)(i + MIN(j, m - 1)) * stride;
             at[j] = tree->root;
         }
         for (int32_t level = 0; level < tree->height; level++) {
             int32_t moved = 0;
+#pragma GCC unroll 8
             for (int32_t j = 0; j < WALKS; j++) {
                 const PackedNode *node = &nodes[at[j]];
                 int32_t next = step(node, row[j][node->column >> 2], missing);
@@ -79,34 +81,41 @@ void walk_rows(const Predictor *p, int32_t t, const float *x, int64_t stride, in
         rows_in_step(p->nodes, tree, x, stride, n, false, acc);
 }
 
-static inline void trees_in_step(const Predictor *p, const PackedTree *tree, const float *x,
-                                 bool missing, float *out)
+/* Trees tree[0 .. n), n <= WALKS; the last one goes along for those that are not there. */
+static inline __attribute__((always_inline)) void trees_in_step(const Predictor *p, const PackedTree *tree, int32_t n,
+                                                                const float *x, bool missing, float *out)
 {
     const PackedNode *nodes = p->nodes;
-    int32_t at[WALKS], height = 0;
+    UNINITIALIZED int32_t at[WALKS];
+    int32_t height = 0;
+#pragma GCC unroll 8
     for (int32_t j = 0; j < WALKS; j++) {
-        at[j] = tree[j].root;
-        height = MAX(height, tree[j].height);
+        at[j] = tree[MIN(j, n - 1)].root;
+        height = MAX(height, tree[MIN(j, n - 1)].height);
     }
     for (int32_t level = 0; level < height; level++)
+#pragma GCC unroll 8
         for (int32_t j = 0; j < WALKS; j++) {
             const PackedNode *node = &nodes[at[j]];
             at[j] = step(node, x[node->column >> 2], missing);
         }
-    for (int32_t j = 0; j < WALKS; j++) out[tree[j].group] += nodes[at[j]].value;
+    for (int32_t j = 0; j < n; j++) out[tree[j].group] += nodes[at[j]].value;
 }
 
 void walk_row(const Predictor *p, const float *x, bool missing, float *out)
 {
-    int32_t t = 0;
-    if (!p->any_category) {
-        for (; t + WALKS <= p->n_trees; t += WALKS)
-            if (missing)
-                trees_in_step(p, p->trees + t, x, true, out);
-            else
-                trees_in_step(p, p->trees + t, x, false, out);
+    const PackedTree *trees = p->trees;
+    int32_t t = 0, n = p->n_trees;
+    if (p->any_category) {
+        for (; t < n; t++) out[trees[t].group] += walk_category(p, &trees[t], x);
+        return;
     }
-    for (; t < p->n_trees; t++) out[p->trees[t].group] += walk_category(p, &p->trees[t], x);
+    for (; t + WALKS <= n; t += WALKS)
+        if (missing)
+            trees_in_step(p, trees + t, WALKS, x, true, out);
+        else
+            trees_in_step(p, trees + t, WALKS, x, false, out);
+    if (t < n) trees_in_step(p, trees + t, n - t, x, missing, out);
 }
 
 void walk_model(const BoostModel *model, const float *row, float *out)

@@ -62,7 +62,7 @@ static bool has_repeated(const JsonMember *members, size_t n)
 
 static void close_object(JsonBuilder *builder, size_t begin, Json *object)
 {
-    JsonMember *open = builder->open + begin;
+    JsonMember *open = builder->n ? builder->open + begin : NULL; /* before the first one there is no list */
     size_t n = builder->n - begin;
     if (has_repeated(open, n)) {
         ARENA(scratch);
