@@ -7,6 +7,7 @@
 #include "format/timestamp.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdlib.h>
 
 enum {
@@ -24,6 +25,19 @@ void csv_fail(CsvReader *reader, const Error *err)
     if (__atomic_exchange_n(&reader->failing, 1, __ATOMIC_ACQ_REL)) return;
     *reader->err = *err;
     __atomic_store_n(&reader->failed, true, __ATOMIC_RELEASE);
+}
+
+void csv_add_place(CsvPlaces *places, int64_t source_row, const char *format, ...)
+{
+    if (places->n >= PROBLEMS_SHOWN) {
+        places->n++;
+        return;
+    }
+    va_list args;
+    va_start(args, format);
+    vsnprintf(places->texts[places->n], sizeof places->texts[0], format, args);
+    va_end(args);
+    places->rows[places->n++] = source_row;
 }
 
 const char *csv_place(const CsvReader *reader, int64_t source_row, char buffer[static 256])
@@ -116,12 +130,13 @@ static void add_bad_value(CsvReader *reader, CsvPiece *piece, int32_t column, St
 {
     char where[256], shown[CSV_SHOWN_MAX], name[CSV_SHOWN_MAX];
     Str value = field;
-    if (piece->problems.n < PROBLEMS_SHOWN)
-        problems_add(&piece->problems, "%s, column '%s': '%s' is not a number",
-                     csv_place(reader, tile->source_row + row + 1, where),
-                     csv_shown(reader->names[column], name), csv_shown(str_trim(value), shown));
+    int64_t source_row = tile->source_row + row + 1;
+    if (piece->wrong_values.n >= PROBLEMS_SHOWN)
+        piece->wrong_values.n++;
     else
-        piece->problems.n++;
+        csv_add_place(&piece->wrong_values, source_row, "%s, column '%s': '%s' is not a number",
+                      csv_place(reader, source_row, where), csv_shown(reader->names[column], name),
+                      csv_shown(str_trim(value), shown));
     bad_row(reader, piece, tile->row + row);
 }
 

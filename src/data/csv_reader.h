@@ -36,6 +36,13 @@ typedef struct CsvRun {
     int64_t source_row; /* the same with dropped ones */
 } CsvRun;
 
+/* The first places where something is wrong, in the order of the rows. */
+typedef struct CsvPlaces {
+    int64_t n;
+    int64_t rows[PROBLEMS_SHOWN];
+    char texts[PROBLEMS_SHOWN][260];
+} CsvPlaces;
+
 typedef struct CsvPiece {
     Str text;
     uint32_t *memory; /* data_alloc'ed */
@@ -48,11 +55,11 @@ typedef struct CsvPiece {
     CsvRun *runs; /* in the reader's window arena */
     size_t n_runs, runs_capacity;
     int64_t n_rows, n_source_rows;
-    int64_t row;        /* of the frame, of its first row */
-    int64_t source_row; /* of the file */
-    Problems problems;  /* found while converting */
-    int64_t n_bad;      /* rows with a bad value in a demanded column */
-    int64_t *bad_rows;  /* of the frame, rising; kept when rows are skipped */
+    int64_t row;                        /* of the frame, of its first row */
+    int64_t source_row;                 /* of the file */
+    CsvPlaces wrong_rows, wrong_values; /* merged by row, so that the first five are the first */
+    int64_t n_bad;                      /* rows with a bad value in a demanded column */
+    int64_t *bad_rows;                  /* of the frame, rising; kept when rows are skipped */
     int64_t bad_capacity;
     int64_t *n_missing; /* per column, since the start of the pass */
     uint8_t *contradicted;
@@ -114,6 +121,9 @@ void csv_convert_piece(CsvReader *reader, CsvPiece *piece);
 void csv_convert_words(CsvReader *reader, int32_t column);
 bool csv_finish_columns(CsvReader *reader, Error *err);
 void csv_fail(CsvReader *reader, const Error *err); /* from a parallel part */
+
+void csv_add_place(CsvPlaces *places, int64_t source_row, const char *format, ...)
+    PRINTF_LIKE(3, 4);
 
 /* "row 17", or "'part-2.csv' row 17" where there are several files. */
 const char *csv_place(const CsvReader *reader, int64_t source_row, char buffer[static 256]);

@@ -154,7 +154,7 @@ static void skip_row(Rows *rows, const char *reason)
     CsvReader *reader = rows->reader;
     char where[256];
     int64_t row = reader->file_rows + rows->piece->n_source_rows + 1;
-    problems_add(&reader->problems, "%s: %s", csv_place(reader, row, where), reason);
+    csv_add_place(&rows->piece->wrong_rows, row, "%s: %s", csv_place(reader, row, where), reason);
     reader->n_skipped++;
     rows->piece->n_source_rows++;
     rows->open = false;
@@ -297,12 +297,28 @@ static void convert_chunk(void *arg, size_t chunk, size_t begin UNUSED, size_t e
         csv_convert_piece(reader, &reader->pieces[chunk - (size_t)reader->n_worded]);
 }
 
+static void merge_places(CsvReader *reader, CsvPiece *piece)
+{
+    CsvPlaces *a = &piece->wrong_rows, *b = &piece->wrong_values;
+    int64_t n = a->n + b->n, n_a = MIN(a->n, PROBLEMS_SHOWN), n_b = MIN(b->n, PROBLEMS_SHOWN);
+    int64_t i = 0, k = 0;
+    while (i + k < PROBLEMS_SHOWN && (i < n_a || k < n_b)) {
+        bool first = k == n_b || (i < n_a && a->rows[i] < b->rows[k]);
+        problems_add(&reader->problems, "%s", first ? a->texts[i] : b->texts[k]);
+        if (first)
+            i++;
+        else
+            k++;
+    }
+    reader->problems.n += n - i - k;
+    a->n = b->n = 0;
+}
+
 static bool collect_bad(CsvReader *reader, Error *err)
 {
     for (int32_t i = 0; i < reader->n_pieces; i++) {
         CsvPiece *piece = &reader->pieces[i];
-        problems_join(&reader->problems, &piece->problems);
-        piece->problems = (Problems){0};
+        merge_places(reader, piece);
         if (!piece->n_bad) continue;
         int64_t n = reader->n_drop + piece->n_bad;
         if (n > reader->drop_capacity) {
@@ -340,10 +356,10 @@ static bool read_window(CsvReader *reader, Str window, bool last, size_t *ret_co
         if (!ok) return false;
         parallel_for(reader->pool, (size_t)(reader->n_worded + reader->n_pieces), 1, convert_chunk,
                      reader);
-        if (reader->failed || !collect_bad(reader, err)) return false;
+        if (reader->failed) return false;
     }
     arena_clear(&reader->window);
-    return true;
+    return collect_bad(reader, err);
 }
 
 static bool enough(const CsvReader *reader)

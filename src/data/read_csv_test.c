@@ -204,6 +204,10 @@ TEST(read_csv, bad_input_is_named)
          "reading 't.csv': row 2: 3 fields, the header has 2; row 3: 1 field, the header has 2 "
          "(--skip-bad-rows drops such rows)",
          {0}},
+        {"a,b\n1,2\n3,x\n4\ny,5\n",
+         "reading 't.csv': row 2, column 'b': 'x' is not a number; row 3: 1 field, the header has 2; "
+         "row 4, column 'a': 'y' is not a number (--skip-bad-rows drops such rows)",
+         {.numeric = true}},
         {"1,2\n1\n",
          "reading 't.csv': row 2: 1 field, the first row has 2 (--skip-bad-rows drops such rows)",
          {0}},
@@ -297,7 +301,7 @@ TEST(read_csv, quoting_at_every_place_of_a_block)
     ARENA(arena);
     for (int pad = 0; pad <= 130; pad++) {
         Random random = random_stream(7, (uint64_t)pad);
-        AUTO_STRBUF StrBuf text = STRBUF(1 << 20), want = STRBUF(1 << 20);
+        AUTO_STRBUF StrBuf text = STRBUF(1 << 20);
         strbuf_addf(&text, "k,%0*d,t\n", pad + 1, 0);
         enum { ROWS = 40 };
         Str cells[ROWS];
