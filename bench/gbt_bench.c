@@ -8,16 +8,15 @@
  * wall clock for reading, binning and training, peak memory, and the metric on the test rows. */
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/memory.h"
 #include "boost/predict.h"
 #include "boost/train.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 
 static double cpu_seconds(void)
@@ -34,39 +33,38 @@ typedef struct Table {
     int64_t *group_start, n_groups;
 } Table;
 
-/* The shape of a float32 C-order array, and where its numbers begin. */
-static bool npy_open(Str bytes, int64_t *ret_rows, int64_t *ret_cols, const float **ret_values, Error *err)
+/* The shape of a float32 C-order array; the file then stands at its first number. */
+static bool npy_open(FILE *file, int64_t *ret_rows, int64_t *ret_cols, Error *err)
 {
-    if (bytes.len < 12 || memcmp(bytes.ptr, "\x93NUMPY", 6) != 0)
-        return error_set(err, ERROR_INVALID, "not an .npy file");
-    size_t header = 10 + (size_t)(unsigned char)bytes.ptr[8] + 256 * (size_t)(unsigned char)bytes.ptr[9];
-    if (bytes.ptr[6] != 1 || header > bytes.len)
-        return error_set(err, ERROR_INVALID, "an .npy file of another version");
-    char text[512];
-    snprintf(text, sizeof text, "%.*s", (int)MIN(header - 10, sizeof text - 1), bytes.ptr + 10);
+    unsigned char start[10];
+    char text[1024] = "";
+    if (fread(start, 1, 10, file) != 10 || memcmp(start, "\x93NUMPY", 6) != 0 || start[6] != 1)
+        return error_set(err, ERROR_INVALID, "not an .npy file of version 1");
+    size_t header = start[8] + 256 * (size_t)start[9];
+    if (header >= sizeof text || fread(text, 1, header, file) != header)
+        return error_set(err, ERROR_INVALID, "an .npy file with another header");
     const char *shape = strstr(text, "'shape': (");
     long long rows, cols;
     if (!strstr(text, "'<f4'") || !strstr(text, "False") || !shape ||
-        sscanf(shape, "'shape': (%lld, %lld)", &rows, &cols) != 2)
+        sscanf(shape, "'shape': (%lld, %lld)", &rows, &cols) != 2 || rows <= 0 || cols <= 1)
         return error_set(err, ERROR_INVALID, "not a table of float32 in C order: %s", text);
-    if (rows <= 0 || cols <= 1 || (size_t)rows * (size_t)cols * 4 > bytes.len - header)
-        return error_set(err, ERROR_INVALID, "the file is shorter than its shape");
     *ret_rows = rows;
     *ret_cols = cols;
-    *ret_values = (const float *)(const void *)(bytes.ptr + header);
     return true;
 }
 
+enum { READ_ROWS = 256 };
+
 static bool table_read(const char *path, Table *ret_table, Error *err)
 {
-    Str bytes;
-    if (!file_map(path, &bytes, err)) return false;
+    FILE *file = fopen(path, "rb");
+    if (!file) return error_sys(err, errno, "open '%s'", path);
     int64_t rows, cols;
-    const float *values;
-    if (!npy_open(bytes, &rows, &cols, &values, err)) return error_in(err, "'%s'", path);
+    if (!npy_open(file, &rows, &cols, err)) return error_in(err, "'%s'", path);
     Table table = {.n_rows = rows, .n_cols = (int32_t)cols - 1};
     table.columns = calloc((size_t)cols, sizeof *table.columns);
-    if (!table.columns) memory_exhausted((size_t)cols * sizeof *table.columns);
+    float *piece = malloc((size_t)cols * READ_ROWS * sizeof *piece);
+    if (!table.columns || !piece) memory_exhausted((size_t)cols * READ_ROWS * sizeof *piece);
     for (int64_t j = 0; j < cols; j++) {
         float *column = data_array(float, rows, "a column", err);
         if (!column) return false;
@@ -75,12 +73,17 @@ static bool table_read(const char *path, Table *ret_table, Error *err)
         else
             table.columns[j - 1] = column;
     }
-    for (int64_t block = 0; block < rows; block += 256)
+    for (int64_t block = 0; block < rows; block += READ_ROWS) {
+        int64_t n = MIN(rows - block, READ_ROWS);
+        if (fread(piece, sizeof *piece, (size_t)(n * cols), file) != (size_t)(n * cols))
+            return error_set(err, ERROR_INVALID, "'%s' is shorter than its shape", path);
         for (int64_t j = 0; j < cols; j++) {
-            float *column = j == 0 ? table.label : table.columns[j - 1];
-            for (int64_t i = block; i < MIN(rows, block + 256); i++) column[i] = values[i * cols + j];
+            float *column = (j == 0 ? table.label : table.columns[j - 1]) + block;
+            for (int64_t i = 0; i < n; i++) column[i] = piece[i * cols + j];
         }
-    file_unmap(bytes);
+    }
+    free(piece);
+    fclose(file);
     *ret_table = table;
     return true;
 }
@@ -92,14 +95,16 @@ static bool table_groups(Table *table, Error *err)
     table->group_start = data_array(int64_t, table->n_rows + 1, "the groups", err);
     if (!table->group_start) return false;
     for (int64_t i = 1; i <= table->n_rows; i++)
-        if (i == table->n_rows || query[i] != query[i - 1]) table->group_start[++table->n_groups] = i;
+        if (i == table->n_rows || query[i] != query[i - 1])
+            table->group_start[++table->n_groups] = i;
     data_free(table->columns[0]);
     table->columns++;
     table->n_cols--;
     return true;
 }
 
-static double binned; /* processor seconds when the last column was given back */
+/* When the last column was given back: processor and wall clock. */
+static double binned, binned_wall;
 
 static void release_column(void *owner, int32_t column)
 {
@@ -107,6 +112,7 @@ static void release_column(void *owner, int32_t column)
     data_free(table->columns[column]);
     table->columns[column] = NULL;
     binned = cpu_seconds();
+    binned_wall = clock_seconds();
 }
 
 static BoostData data_of(Table *table)
@@ -152,8 +158,9 @@ static bool run(int argc, char **argv, Error *err)
         .min_child_weight = 1,
         .max_depth = (int64_t)number(argc, argv, "depth", "6"),
         .max_leaves = (int64_t)number(argc, argv, "leaves", "0"),
-        .grow_policy = !strcmp(option(argc, argv, "policy", "depthwise"), "lossguide") ? GROW_LOSSGUIDE
-                                                                                       : GROW_DEPTHWISE,
+        .grow_policy = !strcmp(option(argc, argv, "policy", "depthwise"), "lossguide")
+                           ? GROW_LOSSGUIDE
+                           : GROW_DEPTHWISE,
         .max_bin = (int64_t)number(argc, argv, "bins", "256"),
         .subsample = number(argc, argv, "subsample", "1"),
         .colsample_bytree = number(argc, argv, "columns", "1"),
@@ -176,29 +183,33 @@ static bool run(int argc, char **argv, Error *err)
     AUTO(pool_free) Pool *pool = pool_new((int)number(argc, argv, "threads", "1"));
     double c0 = cpu_seconds();
     Table train, test;
-    if (!table_read(argv[1], &train, err) || !table_read(argv[2], &test, err)) return false;
-    if (number(argc, argv, "group", "0") != 0 && (!table_groups(&train, err) || !table_groups(&test, err)))
-        return false;
-    BoostData train_data = data_of(&train), test_data = data_of(&test);
+    bool grouped = number(argc, argv, "group", "0") != 0;
+    if (!table_read(argv[1], &train, err) || (grouped && !table_groups(&train, err))) return false;
+    BoostData train_data = data_of(&train);
     double c1 = cpu_seconds(), w1 = clock_seconds();
     AUTO(boost_model_free) BoostModel *model = NULL;
     if (!boost_train(&params, &train_data, NULL, NULL, NULL, pool, &model, err)) return false;
     double c2 = cpu_seconds(), w2 = clock_seconds();
+    int64_t peak = peak_rss_bytes();
+    if (!table_read(argv[2], &test, err) || (grouped && !table_groups(&test, err))) return false;
+    BoostData test_data = data_of(&test);
 
     AUTO(predictor_free) Predictor *predictor = NULL;
     if (!predictor_new(model, &predictor, err)) return false;
     AUTO_DATA float *margins = data_array(float, test.n_rows * model->n_groups, "the margins", err);
-    if (!margins || !predict_margin(predictor, &test_data.features, pool, margins, err)) return false;
+    if (!margins || !predict_margin(predictor, &test_data.features, pool, margins, err))
+        return false;
     const char *name = option(argc, argv, "metric", "auc");
     BoostMetric metric;
     double value;
     if (!boost_metric_parse(str_of(name), &params.objective, &metric, err) ||
         !boost_metric_value(&metric, model, &test_data.labels, margins, pool, &value, err))
         return false;
-    printf("{\"threads\":%d,\"read_c\":%.3f,\"bin_c\":%.3f,\"train_c\":%.3f,\"all_w\":%.3f,\"%s\":%.6f,"
-           "\"rss_mib\":%.0f}\n",
-           pool_threads(pool), c1 - c0, binned - c1, c2 - binned, w2 - w1, name, value,
-           (double)peak_rss_bytes() / 1048576);
+    printf(
+        "{\"threads\":%d,\"read_cpu_seconds\":%.3f,\"bin_cpu_seconds\":%.3f,\"bin_seconds\":%.3f,"
+        "\"train_cpu_seconds\":%.3f,\"train_seconds\":%.3f,\"%s\":%.6f,\"peak_rss_bytes\":%lld}\n",
+        pool_threads(pool), c1 - c0, binned - c1, binned_wall - w1, c2 - binned, w2 - binned_wall,
+        name, value, (long long)peak);
     return true;
 }
 

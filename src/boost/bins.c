@@ -22,8 +22,8 @@ typedef struct BinJob {
     BoostData *data;
     const Matrix *matrix;
     int32_t max_bin;
-    int32_t first; /* column of chunk 0 */
-    float **column_cuts;     /* made here, per column */
+    int32_t first;       /* column of chunk 0 */
+    float **column_cuts; /* made here, per column */
     int32_t *n_cuts;
     const float *row_weight;
 
@@ -88,7 +88,7 @@ static void assign_column(const BinJob *job, int32_t column, const float *x, siz
     }
     for (size_t i = 0; i < n; i++) {
         /* What is no category that training saw is in no set: the bin behind the last. */
-        uint32_t bin = x[i] != x[i] ? bins->missing
+        uint32_t bin = x[i] != x[i]                        ? bins->missing
                        : x[i] >= 0 && x[i] < (float)n_cuts ? (uint32_t)x[i]
                                                            : (uint32_t)n_cuts;
         if (bins->width == 1)
@@ -148,9 +148,10 @@ static void bin_column(void *arg, size_t chunk, size_t begin, size_t end)
     inspect(x, n, &missing, &infinite);
     size_t row;
     if (infinite && !job->like && find_infinity(x, n, &row)) {
-        error_set(err, ERROR_INVALID,
-                  "feature %d, row %zu: infinite; replace it by a number, or leave it empty for missing",
-                  (int)column, row);
+        error_set(
+            err, ERROR_INVALID,
+            "feature %d, row %zu: infinite; replace it by a number, or leave it empty for missing",
+            (int)column, row);
         return;
     }
     bins->has_missing[column] = missing;
@@ -199,7 +200,8 @@ static void cut_sparse_column(void *arg, size_t chunk, size_t begin, size_t end)
     size_t n = (size_t)(job->col_start[column + 1] - job->col_start[column]), row;
     if (find_infinity(x, n, &row)) {
         error_set(err, ERROR_INVALID,
-                  "feature %d: an infinite value; replace it by a number, or leave it out", (int)column);
+                  "feature %d: an infinite value; replace it by a number, or leave it out",
+                  (int)column);
         return;
     }
     cut_column(job, column, x, w, n, true, err);
@@ -239,8 +241,9 @@ static void bin_sparse_rows(void *arg, size_t chunk, size_t begin, size_t end)
             if (bins->width == 0) {
                 /* A category that training did not see goes left, a missing value may not: it needs
                  * an entry that is in no set, which the next column's first bin would not be. */
-                bins->entry[first++] = bin < UINT32_MAX - 1 ? (uint32_t)bins->cut_start[column] + bin
-                                                            : UINT32_MAX;
+                bins->entry[first++] = bin < UINT32_MAX - 1
+                                           ? (uint32_t)bins->cut_start[column] + bin
+                                           : UINT32_MAX;
             } else {
                 if (bin == UINT32_MAX - 1) bin = (uint32_t)bins_count(bins, column);
                 if (bin == UINT32_MAX) bin = bins->missing;
@@ -321,7 +324,8 @@ static void lay_out(Bins *bins)
     /* A few small columns are not worth a group of their own. */
     for (int k = ROW_GROUPS_MAX - 1; k > 0; k--) {
         if (counts[k] == 0 || counts[k] >= 2 * ROW_COLUMNS_STEP) continue;
-        for (int32_t j = 0; j < bins->n_cols; j++) kind[j] = (uint8_t)(kind[j] == k ? k - 1 : kind[j]);
+        for (int32_t j = 0; j < bins->n_cols; j++)
+            kind[j] = (uint8_t)(kind[j] == k ? k - 1 : kind[j]);
         counts[k - 1] += counts[k];
         counts[k] = 0;
     }
@@ -342,7 +346,10 @@ static void lay_out(Bins *bins)
     }
     bins->n_slots = slot;
     size_t bytes = (size_t)place;
-    bins->row_stride = bytes <= 4 ? 4 : bytes <= 8 ? 8 : bytes <= 16 ? 16 : (bytes + 15) & ~(size_t)15;
+    bins->row_stride = bytes <= 4    ? 4
+                       : bytes <= 8  ? 8
+                       : bytes <= 16 ? 16
+                                     : (bytes + 15) & ~(size_t)15;
     if (bytes > 16 && bytes <= 32) bins->row_stride = 32;
     if (bytes > 48 && bytes <= 64) bins->row_stride = 64;
 }
@@ -352,7 +359,8 @@ static void lay_out(Bins *bins)
 static bool first_error(const Error *errors, int32_t n, Error *err)
 {
     for (int32_t i = 0; i < n; i++)
-        if (errors[i].kind != ERROR_NONE) return error_set(err, errors[i].kind, "%s", errors[i].text);
+        if (errors[i].kind != ERROR_NONE)
+            return error_set(err, errors[i].kind, "%s", errors[i].text);
     return true;
 }
 
@@ -394,7 +402,8 @@ static bool choose_width(const BoostParams *params, const BoostData *data, int *
     for (int32_t j = 0; j < m->n_cols; j++) {
         if (!data->is_category[j]) continue;
         for (int64_t i = 0; m->layout != MATRIX_CSR && i < m->n_rows; i++) {
-            float x = m->layout == MATRIX_COLUMNS ? m->column[j][i] : m->rows[i * m->row_stride + j];
+            float x = m->layout == MATRIX_COLUMNS ? m->column[j][i]
+                                                  : m->rows[i * m->row_stride + j];
             if (x > 253) *ret_width = 2;
         }
     }
@@ -416,7 +425,8 @@ static bool make_sparse(BinJob *job, bool dense, Pool *pool, Error *err)
     Bins *bins = job->bins;
     const Matrix *m = job->matrix;
     if (!job->like) {
-        bool done = turn_by_columns(job, err) && each_column(job, cut_sparse_column, false, pool, err);
+        bool done = turn_by_columns(job, err) &&
+                    each_column(job, cut_sparse_column, false, pool, err);
         data_free(STEAL(job->col_start));
         data_free(STEAL(job->col_value));
         data_free(STEAL(job->col_weight));
@@ -430,7 +440,8 @@ static bool make_sparse(BinJob *job, bool dense, Pool *pool, Error *err)
     } else {
         bins->width = 0;
         bins->row_start = data_array(int64_t, m->n_rows + 1, "the bins", err);
-        bins->entry = data_array(uint32_t, m->row_start[m->n_rows] - m->row_start[0], "the bins", err);
+        bins->entry = data_array(uint32_t, m->row_start[m->n_rows] - m->row_start[0], "the bins",
+                                 err);
         if (!bins->row_start || !bins->entry) return false;
         for (int64_t i = 0; i <= m->n_rows; i++)
             bins->row_start[i] = m->row_start[i] - m->row_start[0];
@@ -455,10 +466,12 @@ static bool make_bins(BinJob *job, bool keep, Pool *pool, Error *err)
                                : stored >= DENSE_SHARE * (double)m->n_rows * m->n_cols;
         if (!make_sparse(job, dense, pool, err)) return false;
     } else if (bins->width == 0) {
-        return error_set(err, ERROR_INVALID,
-                         "the training data is sparse and this data is dense; give both in one form");
+        return error_set(
+            err, ERROR_INVALID,
+            "the training data is sparse and this data is dense; give both in one form");
     } else {
-        if (!alloc_cols(bins, err) || !each_column(job, bin_column, release, pool, err)) return false;
+        if (!alloc_cols(bins, err) || !each_column(job, bin_column, release, pool, err))
+            return false;
         if (!job->like) collect_cuts(job);
     }
     return true;
@@ -558,7 +571,8 @@ uint32_t bins_at(const Bins *bins, int64_t row, int32_t column)
         memcpy(&bin, bins->cols + (size_t)column * bins->col_stride + 2 * (size_t)row, 2);
         return bin;
     }
-    uint32_t first = (uint32_t)bins->cut_start[column], last = (uint32_t)bins->cut_start[column + 1];
+    uint32_t first = (uint32_t)bins->cut_start[column],
+             last = (uint32_t)bins->cut_start[column + 1];
     int64_t low = bins->row_start[row], high = bins->row_start[row + 1];
     while (low < high) {
         int64_t middle = (low + high) / 2;

@@ -25,7 +25,7 @@ enum {
 typedef struct RowGroup {
     int32_t first, n_columns; /* places in the row, fillers included */
     int32_t shift;
-    int32_t slot;             /* of the first column's histogram */
+    int32_t slot; /* of the first column's histogram */
 } RowGroup;
 
 typedef struct Bins {
@@ -70,7 +70,8 @@ AUTO_FREE(Bins, bins_free);
 int32_t cuts_find(const float *x, const float *w, size_t n, int32_t max_bin, float *cuts);
 
 /* Bins of x[0 .. n) by n_cuts cuts, `width` bytes each. */
-void cuts_assign(const float *x, size_t n, const float *cuts, int32_t n_cuts, int width, void *bins);
+void cuts_assign(const float *x, size_t n, const float *cuts, int32_t n_cuts, int width,
+                 void *bins);
 
 /* Bin of column `column` in row `row`, `missing` when there is none. */
 uint32_t bins_at(const Bins *bins, int64_t row, int32_t column);

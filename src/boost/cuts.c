@@ -129,7 +129,7 @@ static int32_t cuts_of_distinct(uint32_t *keys, int32_t n, uint32_t *spare, floa
 typedef struct Filler { /* fills bins with values in ascending order */
     float *cuts;
     int32_t n_cuts, max_bin;
-    double in_bin, rest;  /* weight in the open bin; from it on */
+    double in_bin, rest; /* weight in the open bin; from it on */
 } Filler;
 
 /* The open bin ends before `key` when it is full, or when a heavy value would overfill it; what is
@@ -210,8 +210,8 @@ int32_t cuts_find(const float *x, const float *w, size_t n, int32_t max_bin, flo
 {
     uint32_t size = 4096;
     while (size < 4 * (uint32_t)max_bin) size *= 2;
-    AUTO_DATA uint32_t *memory =
-        data_array(uint32_t, size + 2 * ((size_t)max_bin + 1), "the distinct values", NULL);
+    AUTO_DATA uint32_t *memory = data_array(uint32_t, size + 2 * ((size_t)max_bin + 1),
+                                            "the distinct values", NULL);
     if (!memory) return -1;
     uint32_t *keys = memory + size, *spare = keys + max_bin + 1;
     int32_t n_keys = find_distinct(x, n, max_bin, keys, memory, size - 1);
@@ -268,8 +268,8 @@ static void assign_wide(const float *x, size_t n, const float *cuts, int32_t n_c
         e = _mm512_mask_add_epi32(e, right_, e, one);                                              \
     } while (0)
 
-TARGET_AVX512 static inline __attribute__((always_inline)) void
-assign_512(const float *x, size_t n, const float *tree, int levels, int32_t n_cuts, uint8_t *out)
+TARGET_AVX512 static inline __attribute__((always_inline)) void assign_512(
+    const float *x, size_t n, const float *tree, int levels, int32_t n_cuts, uint8_t *out)
 {
     UNINITIALIZED __m512 t[16];
     for (int i = 0; i < 16; i++) t[i] = _mm512_loadu_ps(tree + 16 * i);

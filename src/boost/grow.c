@@ -141,7 +141,8 @@ static void keep_interacting(const ColumnChoice *choice, const Tree *tree, int32
     ARENA(scratch);
     uint8_t *in_set = arena_array(&scratch, uint8_t, choice->n_features);
     uint8_t *kept = arena_array(&scratch, uint8_t, choice->n_features);
-    for (int32_t up = tree->parent[node]; up >= 0; up = tree->parent[up]) kept[tree->feature[up]] = 1;
+    for (int32_t up = tree->parent[node]; up >= 0; up = tree->parent[up])
+        kept[tree->feature[up]] = 1;
     for (int32_t s = 0; s < choice->n_sets; s++) {
         const int32_t *set = choice->sets + choice->set_start[s];
         int32_t n = choice->set_start[s + 1] - choice->set_start[s];
@@ -240,7 +241,8 @@ bool tree_prune(Tree *tree, double gamma, double eta, Error *err)
         if (tree_is_leaf(tree, i)) continue;
         int32_t l = tree->left[i], r = tree->right[i];
         assert(l > i && r > i);
-        bool both = (tree_is_leaf(tree, l) || collapsed[l]) && (tree_is_leaf(tree, r) || collapsed[r]);
+        bool both = (tree_is_leaf(tree, l) || collapsed[l]) &&
+                    (tree_is_leaf(tree, r) || collapsed[r]);
         if (!both || tree->gain[i] >= gamma) continue;
         collapsed[i] = any = true;
         tree->weight[i] = (float)(tree->weight[i] * eta);

@@ -126,8 +126,8 @@ void column_choice_node(const ColumnChoice *choice, const Tree *tree, int32_t no
 /* ---- builders ---- */
 
 typedef struct GrowTask {
-    uint64_t tree;        /* counts all trees of this training; seeds what is drawn */
-    const float *gh;      /* pair of row i: gh[i * stride], gh[i * stride + 1] */
+    uint64_t tree;   /* counts all trees of this training; seeds what is drawn */
+    const float *gh; /* pair of row i: gh[i * stride], gh[i * stride + 1] */
     int64_t stride;
     const uint8_t *chosen; /* NULL: all rows, else 1 or 0 a row; pairs of the others are 0, 0 */
 } GrowTask;
@@ -139,7 +139,8 @@ struct Builder {
     bool (*grow)(Builder *builder, const GrowTask *task, Tree *tree, int32_t *row_leaf, Error *err);
     /* Leaves of all rows of the training or the validation data in a tree that this builder grew;
      * NULL: the trainer walks the floats. */
-    bool (*route)(Builder *builder, const Tree *tree, bool validation, int32_t *row_leaf, Error *err);
+    bool (*route)(Builder *builder, const Tree *tree, bool validation, int32_t *row_leaf,
+                  Error *err);
     void (*free)(Builder *builder);
 };
 

@@ -44,8 +44,8 @@ typedef struct Node {
     HistSplit best;
     int32_t *categories; /* of `best`, in the tree's arena */
     int32_t n_categories;
-    bool search;         /* may be split: its histogram is wanted */
-    bool labeled;        /* its rows are in no buffer: they have their leaf's label already */
+    bool search;  /* may be split: its histogram is wanted */
+    bool labeled; /* its rows are in no buffer: they have their leaf's label already */
 } Node;
 
 typedef struct PartitionTask {
@@ -103,8 +103,8 @@ typedef struct HistBuilder {
     Tree *tree;
     Node *nodes;
     int32_t nodes_capacity;
-    size_t n_rows; /* chosen ones */
-    bool identity; /* the root's rows are all, in order: rows[0] is not filled */
+    size_t n_rows;     /* chosen ones */
+    bool identity;     /* the root's rows are all, in order: rows[0] is not filled */
     uint8_t **allowed; /* per node in search */
     Family *families;
     int32_t n_families;
@@ -229,7 +229,8 @@ static bool search_nodes(HistBuilder *b, const int32_t *list, int32_t n, Error *
     int32_t n_cols = b->bins->n_cols, step = SEARCH_COLUMNS;
     if (pool_threads(b->pool) == 1) step = MAX(n_cols, 1);
     size_t per_node = chunk_count((size_t)n_cols, (size_t)step), n_tasks = 0;
-    b->searches = data_grow(b->searches, 0, per_node * (size_t)n, sizeof *b->searches, "the tasks", err);
+    b->searches = data_grow(b->searches, 0, per_node * (size_t)n, sizeof *b->searches, "the tasks",
+                            err);
     if (!b->searches) return false;
     bool all = column_choice_is_all(b->columns);
     ARENA(scratch);
@@ -241,8 +242,8 @@ static bool search_nodes(HistBuilder *b, const int32_t *list, int32_t n, Error *
                                b->allowed[list[i]]);
         }
         for (int32_t first = 0; first < n_cols; first += step)
-            b->searches[n_tasks++] =
-                (SearchTask){.node = list[i], .first = first, .end = MIN(first + step, n_cols)};
+            b->searches[n_tasks++] = (SearchTask){
+                .node = list[i], .first = first, .end = MIN(first + step, n_cols)};
     }
     parallel_for(b->pool, n_tasks, 1, search_columns, b);
 
@@ -259,7 +260,8 @@ static bool search_nodes(HistBuilder *b, const int32_t *list, int32_t n, Error *
         const Split *split = &node->best.split;
         if (split->gain > 0 && split->categorical) {
             const HistSum *hist = node->hist;
-            node->categories = arena_array(&b->scratch, int32_t, bins_count(b->bins, split->feature));
+            node->categories = arena_array(&b->scratch, int32_t,
+                                           bins_count(b->bins, split->feature));
             node->n_categories = hist_categories(&b->search, hist, split, node->categories);
         }
         bool keep = split_is_worth(split, b->rules.gamma);
@@ -312,11 +314,10 @@ static void move_rows(void *arg, size_t chunk, size_t begin, size_t end)
         return;
     }
     int to = !node->buffer;
-    partition_move(bits, rows, b->q[node->buffer] + at, at, task->n, task->n_left,
-                   b->rows[to] + task->left_at,
-                   wants_sums(b, left, right) ? b->q[to] + task->left_at : NULL,
-                   b->rows[to] + task->right_at,
-                   wants_sums(b, right, left) ? b->q[to] + task->right_at : NULL);
+    partition_move(
+        bits, rows, b->q[node->buffer] + at, at, task->n, task->n_left, b->rows[to] + task->left_at,
+        wants_sums(b, left, right) ? b->q[to] + task->left_at : NULL, b->rows[to] + task->right_at,
+        wants_sums(b, right, left) ? b->q[to] + task->right_at : NULL);
 }
 
 /* The rows of each family's parent, to its children. */
@@ -423,10 +424,10 @@ static bool split_node(HistBuilder *b, int32_t id, Family *family, Error *err)
     Bounds left_bounds, right_bounds;
     split_child_bounds(&b->rules, split->feature, split->left, split->right, node->bounds,
                        &left_bounds, &right_bounds);
-    b->nodes[family->left] =
-        (Node){.depth = node->depth + 1, .sum = node->best.left, .bounds = left_bounds};
-    b->nodes[family->right] =
-        (Node){.depth = node->depth + 1, .sum = node->sum - node->best.left, .bounds = right_bounds};
+    b->nodes[family->left] = (Node){
+        .depth = node->depth + 1, .sum = node->best.left, .bounds = left_bounds};
+    b->nodes[family->right] = (Node){
+        .depth = node->depth + 1, .sum = node->sum - node->best.left, .bounds = right_bounds};
     return true;
 }
 
@@ -440,7 +441,8 @@ static bool split_nodes(HistBuilder *b, const int32_t *list, int32_t n, Error *e
         if (!split_node(b, list[i], &b->families[i], err)) return false;
     if (!partition(b, err)) return false;
 
-    int32_t *build = arena_array(&scratch, int32_t, 2 * n), *search = arena_array(&scratch, int32_t, 2 * n);
+    int32_t *build = arena_array(&scratch, int32_t, 2 * n),
+            *search = arena_array(&scratch, int32_t, 2 * n);
     int32_t n_build = 0, n_search = 0;
     for (int32_t i = 0; i < n; i++) {
         const Family *family = &b->families[i];
@@ -731,7 +733,8 @@ static bool finish_tree(HistBuilder *b, Error *err)
         double weight = split_weight(&rules, sums[i], b->nodes[i].bounds);
         tree->cover[i] = (float)sums[i].h;
         tree->weight[i] = (float)weight;
-        if (tree_is_leaf(tree, i)) tree->weight[i] = tree->threshold[i] = (float)(weight * rules.eta);
+        if (tree_is_leaf(tree, i))
+            tree->weight[i] = tree->threshold[i] = (float)(weight * rules.eta);
         if (i == 0) break;
         sums[tree->parent[i]].g += sums[i].g;
         sums[tree->parent[i]].h += sums[i].h;
@@ -744,7 +747,7 @@ static bool finish_tree(HistBuilder *b, Error *err)
 typedef struct RouteNode {
     const uint8_t *col; /* u8 columns: the fast way */
     uint8_t add, limit;
-    int32_t left;       /* -1: a leaf */
+    int32_t left; /* -1: a leaf */
     BinTest test;
 } RouteNode;
 
@@ -831,7 +834,8 @@ static bool route(const Bins *bins, const Tree *tree, const uint8_t *skip, Pool 
 
 /* ---- the builder ---- */
 
-static bool hist_grow(Builder *base, const GrowTask *task, Tree *tree, int32_t *row_leaf, Error *err)
+static bool hist_grow(Builder *base, const GrowTask *task, Tree *tree, int32_t *row_leaf,
+                      Error *err)
 {
     HistBuilder *b = (HistBuilder *)base;
     arena_clear(&b->scratch);
@@ -847,7 +851,8 @@ static bool hist_grow(Builder *base, const GrowTask *task, Tree *tree, int32_t *
     return !task->chosen || route(b->bins, tree, task->chosen, b->pool, row_leaf, err);
 }
 
-static bool hist_route(Builder *base, const Tree *tree, bool validation, int32_t *row_leaf, Error *err)
+static bool hist_route(Builder *base, const Tree *tree, bool validation, int32_t *row_leaf,
+                       Error *err)
 {
     HistBuilder *b = (HistBuilder *)base;
     return route(validation ? b->validation : b->bins, tree, NULL, b->pool, row_leaf, err);

@@ -72,20 +72,34 @@ static void set_param(Case *c, Str name, Str text)
     BoostParams *p = &c->params;
     double value = strtod(text.ptr, NULL);
     int32_t numbers[16], starts[8], n_lists;
-    if (str_is(name, "objective")) p->objective.name = text;
-    else if (str_is(name, "num_class")) p->objective.n_classes = (int32_t)value;
-    else if (str_is(name, "base_score")) p->base_score = value;
-    else if (str_is(name, "num_round")) p->n_rounds = (int64_t)value;
-    else if (str_is(name, "max_depth")) p->max_depth = (int64_t)value;
-    else if (str_is(name, "max_leaves")) p->max_leaves = (int64_t)value;
-    else if (str_is(name, "eta")) p->eta = value;
-    else if (str_is(name, "lambda")) p->lambda = value;
-    else if (str_is(name, "alpha")) p->alpha = value;
-    else if (str_is(name, "gamma")) p->gamma = value;
-    else if (str_is(name, "min_child_weight")) p->min_child_weight = value;
-    else if (str_is(name, "max_delta_step")) p->max_delta_step = value;
-    else if (str_is(name, "num_parallel_tree")) p->n_parallel = (int64_t)value;
-    else if (str_is(name, "grow_policy")) p->grow_policy = GROW_LOSSGUIDE;
+    if (str_is(name, "objective"))
+        p->objective.name = text;
+    else if (str_is(name, "num_class"))
+        p->objective.n_classes = (int32_t)value;
+    else if (str_is(name, "base_score"))
+        p->base_score = value;
+    else if (str_is(name, "num_round"))
+        p->n_rounds = (int64_t)value;
+    else if (str_is(name, "max_depth"))
+        p->max_depth = (int64_t)value;
+    else if (str_is(name, "max_leaves"))
+        p->max_leaves = (int64_t)value;
+    else if (str_is(name, "eta"))
+        p->eta = value;
+    else if (str_is(name, "lambda"))
+        p->lambda = value;
+    else if (str_is(name, "alpha"))
+        p->alpha = value;
+    else if (str_is(name, "gamma"))
+        p->gamma = value;
+    else if (str_is(name, "min_child_weight"))
+        p->min_child_weight = value;
+    else if (str_is(name, "max_delta_step"))
+        p->max_delta_step = value;
+    else if (str_is(name, "num_parallel_tree"))
+        p->n_parallel = (int64_t)value;
+    else if (str_is(name, "grow_policy"))
+        p->grow_policy = GROW_LOSSGUIDE;
     else if (str_is(name, "monotone_constraints")) {
         p->n_monotone = parse_list(text, numbers, starts, &n_lists);
         for (int32_t i = 0; i < p->n_monotone; i++) c->monotone[i] = (int8_t)numbers[i];
@@ -124,13 +138,15 @@ static void read_case(Words *words, Case *c)
     }
     CHECK_STR(word, STR("kinds"));
     int32_t n_kinds = 0;
-    while (word = next_word(words), !str_is(word, "rows")) c->is_category[n_kinds++] = str_is(word, "c");
+    while (word = next_word(words), !str_is(word, "rows"))
+        c->is_category[n_kinds++] = str_is(word, "c");
     c->n_rows = (int64_t)next_number(words);
     c->n_cols = (int32_t)next_number(words);
     CHECK_INT(c->n_cols, n_kinds);
     c->label = data_array(float, c->n_rows, "a test", &err);
     c->weight = data_array(float, c->n_rows, "a test", &err);
-    for (int32_t j = 0; j < c->n_cols; j++) c->column[j] = data_array(float, c->n_rows, "a test", &err);
+    for (int32_t j = 0; j < c->n_cols; j++)
+        c->column[j] = data_array(float, c->n_rows, "a test", &err);
     bool weighted = false;
     for (int64_t i = 0; i < c->n_rows; i++) {
         c->label[i] = (float)next_number(words);

@@ -22,8 +22,9 @@ enum { TILE = 256 };
 
 /* ---- gradients ---- */
 
-static inline __attribute__((always_inline)) void
-split_pairs(const float *gh, int64_t stride, size_t begin, size_t n, float *g, float *h)
+static inline __attribute__((always_inline)) void split_pairs(const float *gh, int64_t stride,
+                                                              size_t begin, size_t n, float *g,
+                                                              float *h)
 {
     const float *pair = gh + (int64_t)begin * stride;
     for (size_t i = 0; i < n; i++, pair += stride) {
@@ -40,8 +41,8 @@ static inline F64x8 load8(const float *x)
     return __builtin_convertvector(v, F64x8);
 }
 
-static inline __attribute__((always_inline)) GradSum
-magnitude(const float *gh, int64_t stride, size_t begin, size_t end)
+static inline __attribute__((always_inline)) GradSum magnitude(const float *gh, int64_t stride,
+                                                               size_t begin, size_t end)
 {
     UNINITIALIZED _Alignas(64) float g[TILE], h[TILE];
     F64x8 sum_g = {0}, sum_h = {0};
@@ -66,9 +67,10 @@ magnitude(const float *gh, int64_t stride, size_t begin, size_t end)
 /* A double near 1.5 * 2^52 has its integer part in the low bits of its representation. */
 #define ROUNDER 0x1.8p52
 
-static inline __attribute__((always_inline)) void
-quantize(const float *gh, int64_t stride, size_t begin, size_t end, double scale_g, double scale_h,
-         uint32_t seed, HistSum *q)
+static inline __attribute__((always_inline)) void quantize(const float *gh, int64_t stride,
+                                                           size_t begin, size_t end, double scale_g,
+                                                           double scale_h, uint32_t seed,
+                                                           HistSum *q)
 {
     UNINITIALIZED _Alignas(64) float g[TILE + 8], h[TILE + 8];
     const U32x8 iota = {0, 1, 2, 3, 4, 5, 6, 7};
@@ -85,7 +87,8 @@ quantize(const float *gh, int64_t stride, size_t begin, size_t end, double scale
             x ^= x >> 16;
             /* Halves of the random number in (-1/2, 1/2). */
             F64x8 ug = __builtin_convertvector((I32x8)(x >> 16), F64x8) * 0x1p-16 - (0.5 - 0x1p-17);
-            F64x8 uh = __builtin_convertvector((I32x8)(x & 0xffff), F64x8) * 0x1p-16 - (0.5 - 0x1p-17);
+            F64x8 uh = __builtin_convertvector((I32x8)(x & 0xffff), F64x8) * 0x1p-16 -
+                       (0.5 - 0x1p-17);
             I64x8 qg = (I64x8)(load8(g + k) * scale_g + ug + rounder) - (I64x8)rounder;
             I64x8 qh = (I64x8)(load8(h + k) * scale_h + uh + rounder) - (I64x8)rounder;
             I64x8 packed = (qg << 32) + qh;
@@ -98,7 +101,8 @@ quantize(const float *gh, int64_t stride, size_t begin, size_t end, double scale
 }
 
 #if CLARY_X86
-TARGET_AVX512 static GradSum magnitude_avx512(const float *gh, int64_t stride, size_t begin, size_t end)
+TARGET_AVX512 static GradSum magnitude_avx512(const float *gh, int64_t stride, size_t begin,
+                                              size_t end)
 {
     return magnitude(gh, stride, begin, end);
 }
@@ -175,8 +179,8 @@ enum {
     AHEAD_BYTES = 1024,
 };
 
-static inline __attribute__((always_inline)) void
-add_four(HistSum *hist, uint32_t word, HistSum q, int shift)
+static inline __attribute__((always_inline)) void add_four(HistSum *hist, uint32_t word, HistSum q,
+                                                           int shift)
 {
     const size_t size = (size_t)1 << shift;
     hist[(uint8_t)word] += q;
@@ -186,8 +190,8 @@ add_four(HistSum *hist, uint32_t word, HistSum q, int shift)
     hist[3 * size + (uint8_t)(word >> 8)] += q;
 }
 
-static inline __attribute__((always_inline)) void
-add_eight(HistSum *hist, uint64_t word, HistSum q, int shift)
+static inline __attribute__((always_inline)) void add_eight(HistSum *hist, uint64_t word, HistSum q,
+                                                            int shift)
 {
     const size_t size = (size_t)1 << shift;
     hist[(uint8_t)word] += q;
@@ -203,8 +207,9 @@ add_eight(HistSum *hist, uint64_t word, HistSum q, int shift)
     hist[7 * size + (uint8_t)(word >> 8)] += q;
 }
 
-static inline __attribute__((always_inline)) void
-add_row(const uint8_t *p, HistSum q, HistSum *hist, int32_t n_columns, int shift)
+static inline __attribute__((always_inline)) void add_row(const uint8_t *p, HistSum q,
+                                                          HistSum *hist, int32_t n_columns,
+                                                          int shift)
 {
     uint64_t word;
     uint32_t half;
@@ -219,9 +224,10 @@ add_row(const uint8_t *p, HistSum q, HistSum *hist, int32_t n_columns, int shift
     }
 }
 
-static inline __attribute__((always_inline)) void
-add_in_order(const uint8_t *bins, size_t stride, size_t n, const HistSum *q, HistSum *hist,
-             int32_t n_columns, int shift)
+static inline __attribute__((always_inline)) void add_in_order(const uint8_t *bins, size_t stride,
+                                                               size_t n, const HistSum *q,
+                                                               HistSum *hist, int32_t n_columns,
+                                                               int shift)
 {
     for (size_t i = 0; i < n; i++, bins += stride) {
         __builtin_prefetch(bins + AHEAD_BYTES);
@@ -229,9 +235,10 @@ add_in_order(const uint8_t *bins, size_t stride, size_t n, const HistSum *q, His
     }
 }
 
-static inline __attribute__((always_inline)) void
-add_scattered(const uint8_t *bins, size_t stride, const uint32_t *rows, size_t n, const HistSum *q,
-              HistSum *hist, int32_t n_columns, int shift)
+static inline __attribute__((always_inline)) void add_scattered(const uint8_t *bins, size_t stride,
+                                                                const uint32_t *rows, size_t n,
+                                                                const HistSum *q, HistSum *hist,
+                                                                int32_t n_columns, int shift)
 {
     for (size_t i = 0; i < n; i++) {
         __builtin_prefetch(bins + (size_t)rows[i + AHEAD_L2] * stride, 0, 2);
@@ -242,9 +249,13 @@ add_scattered(const uint8_t *bins, size_t stride, const uint32_t *rows, size_t n
 
 /* A pass over `columns` columns of 2^shift bins each, `columns` and `shift` known to the compiler. */
 #define SCATTERED(columns, shift)                                                                  \
-    case columns: add_scattered(bins, stride, rows, n, q, hist, columns, shift); break;
+    case columns:                                                                                  \
+        add_scattered(bins, stride, rows, n, q, hist, columns, shift);                             \
+        break;
 #define IN_ORDER(columns, shift)                                                                   \
-    case columns: add_in_order(bins, stride, n, q, hist, columns, shift); break;
+    case columns:                                                                                  \
+        add_in_order(bins, stride, n, q, hist, columns, shift);                                    \
+        break;
 #define PASS(shift)                                                                                \
     static void pass_##shift(const uint8_t *bins, size_t stride, const uint32_t *rows, size_t n,   \
                              const HistSum *q, HistSum *hist, int32_t n_columns)                   \
@@ -302,8 +313,8 @@ static void add_dense(const Bins *bins, const uint32_t *rows, size_t first, size
     }
 }
 
-static void add_wide(const Bins *bins, const uint32_t *rows, size_t first, size_t n, const HistSum *q,
-                     HistSum *hist)
+static void add_wide(const Bins *bins, const uint32_t *rows, size_t first, size_t n,
+                     const HistSum *q, HistSum *hist)
 {
     for (size_t i = 0; i < n; i++) {
         size_t row = rows ? rows[i] : first + i;

@@ -61,6 +61,7 @@ void hist_best_split(const HistSearch *search, const HistSum *hist, HistSum sum,
                      const uint8_t *allowed, int32_t first, int32_t end, HistSplit *best);
 
 /* The categories of a categorical split that go right: `out` has room for all of the column. */
-int32_t hist_categories(const HistSearch *search, const HistSum *hist, const Split *split, int32_t *out);
+int32_t hist_categories(const HistSearch *search, const HistSum *hist, const Split *split,
+                        int32_t *out);
 
 #endif

@@ -18,16 +18,18 @@ typedef int32_t I32x8 __attribute__((vector_size(32)));
 enum { BLOCK = 256 };
 
 /* score[i] of the split with left[i] on its left; returns the greatest (at least -inf). */
-static inline __attribute__((always_inline)) double
-scores(const HistSum *left, int32_t n, GradSum parent, HistUnit unit, double lambda,
-       double min_child_weight, double *score)
+static inline __attribute__((always_inline)) double scores(const HistSum *left, int32_t n,
+                                                           GradSum parent, HistUnit unit,
+                                                           double lambda, double min_child_weight,
+                                                           double *score)
 {
     const F64x8 none = (F64x8){0} - INFINITY;
     F64x8 most = none;
     for (int32_t i = 0; i < n; i += 8) {
         I64x8 sum;
         memcpy(&sum, left + i, sizeof sum);
-        F64x8 gl = __builtin_convertvector(__builtin_convertvector(sum >> 32, I32x8), F64x8) * unit.g;
+        F64x8 gl = __builtin_convertvector(__builtin_convertvector(sum >> 32, I32x8), F64x8) *
+                   unit.g;
         F64x8 hl = __builtin_convertvector(__builtin_convertvector(sum, I32x8), F64x8) * unit.h;
         F64x8 gr = parent.g - gl, hr = parent.h - hl;
         F64x8 s = gl * gl / (hl + lambda) + gr * gr / (hr + lambda);
@@ -45,8 +47,8 @@ scores(const HistSum *left, int32_t n, GradSum parent, HistUnit unit, double lam
 typedef double ScoresFunction(const HistSum *left, int32_t n, GradSum parent, HistUnit unit,
                               double lambda, double min_child_weight, double *score);
 
-static double scores_base(const HistSum *left, int32_t n, GradSum parent, HistUnit unit, double lambda,
-                          double min_child_weight, double *score)
+static double scores_base(const HistSum *left, int32_t n, GradSum parent, HistUnit unit,
+                          double lambda, double min_child_weight, double *score)
 {
     return scores(left, n, parent, unit, lambda, min_child_weight, score);
 }
@@ -58,8 +60,9 @@ TARGET_AVX2 static double scores_avx2(const HistSum *left, int32_t n, GradSum pa
     return scores(left, n, parent, unit, lambda, min_child_weight, score);
 }
 
-TARGET_AVX512 static double scores_avx512(const HistSum *left, int32_t n, GradSum parent, HistUnit unit,
-                                          double lambda, double min_child_weight, double *score)
+TARGET_AVX512 static double scores_avx512(const HistSum *left, int32_t n, GradSum parent,
+                                          HistUnit unit, double lambda, double min_child_weight,
+                                          double *score)
 {
     return scores(left, n, parent, unit, lambda, min_child_weight, score);
 }
@@ -76,9 +79,9 @@ static ScoresFunction *scores_function(void)
 
 typedef struct Candidate {
     const HistSearch *search;
-    HistSum sum;      /* of the node */
+    HistSum sum; /* of the node */
     GradSum parent;
-    double score;     /* of the node */
+    double score; /* of the node */
     Bounds bounds;
     ScoresFunction *run;
     HistSplit *best;
@@ -118,7 +121,8 @@ static double score_block(const Candidate *c, int32_t column, const HistSum *lef
 {
     const SplitRules *rules = c->search->rules;
     if (rules->simple)
-        return c->run(left, n, c->parent, c->search->unit, rules->lambda, rules->min_child_weight, score);
+        return c->run(left, n, c->parent, c->search->unit, rules->lambda, rules->min_child_weight,
+                      score);
     double most = -INFINITY;
     for (int32_t i = 0; i < n; i++) {
         score[i] = score_of(c, column, left[i]);
@@ -128,7 +132,8 @@ static double score_block(const Candidate *c, int32_t column, const HistSum *lef
 }
 
 /* Bins [first, first + n) with the missing values right: the first best place wins. */
-static void scan_up(const Candidate *c, int32_t column, const HistSum *left, int32_t first, int32_t n)
+static void scan_up(const Candidate *c, int32_t column, const HistSum *left, int32_t first,
+                    int32_t n)
 {
     UNINITIALIZED _Alignas(64) double score[BLOCK];
     double most = score_block(c, column, left, n, score);
@@ -139,7 +144,8 @@ static void scan_up(const Candidate *c, int32_t column, const HistSum *left, int
 }
 
 /* The same with the missing values left: the last best place wins. */
-static void scan_down(const Candidate *c, int32_t column, const HistSum *left, int32_t first, int32_t n)
+static void scan_down(const Candidate *c, int32_t column, const HistSum *left, int32_t first,
+                      int32_t n)
 {
     UNINITIALIZED _Alignas(64) double score[BLOCK];
     double most = score_block(c, column, left, n, score);
@@ -242,7 +248,8 @@ static void search_ranked(const Candidate *c, int32_t column, const HistSum *his
     }
 }
 
-int32_t hist_categories(const HistSearch *search, const HistSum *hist, const Split *split, int32_t *out)
+int32_t hist_categories(const HistSearch *search, const HistSum *hist, const Split *split,
+                        int32_t *out)
 {
     const Bins *bins = search->bins;
     int32_t n_bins = bins_count(bins, split->feature);
@@ -268,8 +275,9 @@ void hist_best_split(const HistSearch *search, const HistSum *hist, HistSum sum,
 {
     const Bins *bins = search->bins;
     GradSum parent = hist_value(sum, search->unit);
-    Candidate c = {search, sum, parent, split_score(search->rules, parent, bounds), bounds,
-                   scores_function(), best};
+    Candidate c = {
+        search, sum, parent, split_score(search->rules, parent, bounds), bounds, scores_function(),
+        best};
     for (int32_t j = first; j < end; j++) {
         int32_t n_bins = bins_count(bins, j);
         if (n_bins == 0 || (allowed && !allowed[j])) continue;

@@ -32,7 +32,8 @@ static size_t compare_base(const uint8_t *bin, size_t n, uint8_t add, uint8_t li
     for (size_t i = 0; i < n; i += 64) {
         size_t m = MIN((size_t)64, n - i);
         uint64_t word = 0;
-        for (size_t k = 0; k < m; k++) word |= (uint64_t)((uint8_t)(bin[i + k] + add) <= limit) << k;
+        for (size_t k = 0; k < m; k++)
+            word |= (uint64_t)((uint8_t)(bin[i + k] + add) <= limit) << k;
         bits[i / 64] = word;
         n_left += (size_t)__builtin_popcountll(word);
     }
@@ -128,8 +129,7 @@ static size_t bits_any(const Bins *bins, const BinTest *test, const uint32_t *ro
 size_t partition_bits(const Bins *bins, const BinTest *test, const uint32_t *rows, size_t first,
                       size_t n, uint64_t *bits)
 {
-    if (bins->width != 1 || test->categorical)
-        return bits_any(bins, test, rows, first, n, bits);
+    if (bins->width != 1 || test->categorical) return bits_any(bins, test, rows, first, n, bits);
     const uint8_t *col = bins->cols + (size_t)test->column * bins->col_stride;
     uint8_t add = test->default_left, limit;
     if (test->bin < 0 && !test->default_left) { /* nothing goes left */
@@ -141,8 +141,8 @@ size_t partition_bits(const Bins *bins, const BinTest *test, const uint32_t *row
                 : compare(col + first, n, add, limit, bits);
 }
 
-void partition_label(const uint64_t *bits, const uint32_t *rows, size_t first, size_t n, uint8_t left,
-                     uint8_t right, uint8_t *label)
+void partition_label(const uint64_t *bits, const uint32_t *rows, size_t first, size_t n,
+                     uint8_t left, uint8_t right, uint8_t *label)
 {
     uint8_t labels[2] = {right, left};
     for (size_t i = 0; i < n; i += 64) {
@@ -173,8 +173,10 @@ static void move_base(const uint64_t *bits, const uint32_t *rows, const HistSum 
 #if CLARY_X86
 /* Whole vectors while there is room before `end`: what they write too much is written again.  Masked
  * stores beside the neighbour's rows. */
-TARGET_AVX512 static inline __attribute__((always_inline)) void
-store_rows(uint32_t **to, const uint32_t *end, __m512i row, unsigned keep)
+TARGET_AVX512 static inline __attribute__((always_inline)) void store_rows(uint32_t **to,
+                                                                           const uint32_t *end,
+                                                                           __m512i row,
+                                                                           unsigned keep)
 {
     unsigned n = (unsigned)_mm_popcnt_u32(keep);
     __m512i kept = _mm512_maskz_compress_epi32((__mmask16)keep, row);
@@ -185,8 +187,9 @@ store_rows(uint32_t **to, const uint32_t *end, __m512i row, unsigned keep)
     *to += n;
 }
 
-TARGET_AVX512 static inline __attribute__((always_inline)) void
-store_q(HistSum **to, const HistSum *end, __m512i q, unsigned keep)
+TARGET_AVX512 static inline __attribute__((always_inline)) void store_q(HistSum **to,
+                                                                        const HistSum *end,
+                                                                        __m512i q, unsigned keep)
 {
     unsigned n = (unsigned)_mm_popcnt_u32(keep);
     __m512i kept = _mm512_maskz_compress_epi64((__mmask8)keep, q);

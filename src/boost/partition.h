@@ -10,8 +10,9 @@ typedef struct BinTest {
     int32_t column;
     bool default_left;
     bool categorical;
-    int32_t bin;          /* numeric: the last bin that goes left, -1: only missing ones do */
-    const uint8_t *right; /* categorical: 1 for the bins that go right; n_right entries, others left */
+    int32_t bin; /* numeric: the last bin that goes left, -1: only missing ones do */
+    const uint8_t
+        *right; /* categorical: 1 for the bins that go right; n_right entries, others left */
     int32_t n_right;
 } BinTest;
 
@@ -23,8 +24,8 @@ size_t partition_bits(const Bins *bins, const BinTest *test, const uint32_t *row
                       size_t n, uint64_t *bits);
 
 /* label[row] = left where the bit is set, else right. */
-void partition_label(const uint64_t *bits, const uint32_t *rows, size_t first, size_t n, uint8_t left,
-                     uint8_t right, uint8_t *label);
+void partition_label(const uint64_t *bits, const uint32_t *rows, size_t first, size_t n,
+                     uint8_t left, uint8_t right, uint8_t *label);
 
 /* Moves rows (NULL: first + i) and their sums in order: to left_rows and left_q where the bit is
  * set, else to the right.  Where left_q or right_q is NULL, that side's sums are not wanted.

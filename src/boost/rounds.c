@@ -28,7 +28,8 @@ typedef struct Sample {
 
 static inline double strength(const Sample *s, size_t row)
 {
-    double g = (double)s->all[(int64_t)row * s->stride], h = (double)s->all[(int64_t)row * s->stride + 1];
+    double g = (double)s->all[(int64_t)row * s->stride],
+           h = (double)s->all[(int64_t)row * s->stride + 1];
     return sqrt(g * g + s->lambda * h * h);
 }
 
@@ -86,8 +87,8 @@ static double find_threshold(Sample *s, size_t n, Pool *pool)
     return s->threshold;
 }
 
-void sample_rows(const BoostParams *params, const float *all, int64_t stride, size_t n, uint64_t tree,
-                 Pool *pool, uint8_t *chosen, float *gh)
+void sample_rows(const BoostParams *params, const float *all, int64_t stride, size_t n,
+                 uint64_t tree, Pool *pool, uint8_t *chosen, float *gh)
 {
     Sample s = {
         .all = all,
@@ -171,8 +172,9 @@ bool refit_leaves(Tree *tree, const Labels *labels, const float *margins, int64_
     /* start[k + 1] is where leaf k goes on; afterwards it is where it ends. */
     for (size_t i = 0; i < n; i++) {
         if (chosen && !chosen[i]) continue;
-        residuals[start[row_leaf[i] + 1]++] = (Residual){
-            labels->label[i] - margins[(int64_t)i * stride], labels->weight ? labels->weight[i] : 1};
+        residuals[start[row_leaf[i] + 1]++] = (Residual){labels->label[i] -
+                                                             margins[(int64_t)i * stride],
+                                                         labels->weight ? labels->weight[i] : 1};
     }
     Refit refit = {tree, residuals, start, labels->weight != NULL, quantile, eta};
     parallel_for(pool, n_nodes, 1, refit_leaf, &refit);

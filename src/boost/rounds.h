@@ -8,8 +8,8 @@
 /* Draws the rows of a tree: `chosen` gets 1 or 0 a row, `gh` (pairs, 2 a row) the gradients of the chosen
  * ones and 0, 0 for the others.  SAMPLING_GRADIENT prefers large gradients and scales what it chose
  * up, so that sums stay right on average. */
-void sample_rows(const BoostParams *params, const float *all, int64_t stride, size_t n, uint64_t tree,
-                 Pool *pool, uint8_t *chosen, float *gh);
+void sample_rows(const BoostParams *params, const float *all, int64_t stride, size_t n,
+                 uint64_t tree, Pool *pool, uint8_t *chosen, float *gh);
 
 /* Leaf values are the `quantile` of the residuals of the leaf's rows (those chosen), times eta; XGBoost's
  * definitions of quantiles.  `margins` points at the group's first margin, `stride` apart. */

@@ -33,14 +33,14 @@ typedef struct Trainer {
     SplitRules rules;
     Builder *builder;
     int32_t n_groups;
-    bool floats_stay;   /* trees are walked by the floats */
+    bool floats_stay; /* trees are walked by the floats */
 
-    float *margins[2];  /* n_rows x n_groups */
+    float *margins[2]; /* n_rows x n_groups */
     int32_t *leaves[2];
-    float *gh;          /* pairs, n_rows x n_groups */
-    float *sampled;     /* pairs of one tree's sample */
+    float *gh;      /* pairs, n_rows x n_groups */
+    float *sampled; /* pairs of one tree's sample */
     uint8_t *chosen;
-    int32_t *dropped;   /* DART: trees out of the margins */
+    int32_t *dropped; /* DART: trees out of the margins */
     int32_t n_dropped;
     LinearUpdater *linear; /* gblinear */
     bool linear_done;      /* within the tolerance: later rounds change nothing */
@@ -106,7 +106,8 @@ static bool copy_start(Trainer *t, const BoostModel *start, bool trees, Error *e
                 return false;
             }
             if (model->tree_weight)
-                model->tree_weight[model->n_trees - 1] = start->tree_weight ? start->tree_weight[i] : 1;
+                model->tree_weight[model->n_trees - 1] = start->tree_weight ? start->tree_weight[i]
+                                                                            : 1;
         }
         if (!boost_model_end_round(model, err)) return false;
     }
@@ -146,7 +147,9 @@ static bool make_model(Trainer *t, const BoostModel *start, Error *err)
     model->booster = params->booster;
     model->n_features = t->data[0]->features.n_cols;
     model->n_groups = t->n_groups;
-    model->n_classes = str_starts(params->objective.name, STR("multi:")) ? params->objective.n_classes : 0;
+    model->n_classes = str_starts(params->objective.name, STR("multi:"))
+                           ? params->objective.n_classes
+                           : 0;
     model->n_parallel = (int32_t)params->n_parallel;
     objective_describe(t->objective, model);
     if (start) return check_start(t, start, err) && copy_start(t, start, !params->update, err);
@@ -159,10 +162,12 @@ static bool make_model(Trainer *t, const BoostModel *start, Error *err)
 static bool make_margins(Trainer *t, const BoostModel *start, Error *err)
 {
     if (!isfinite(boost_model_base_margin(t->model)))
-        return error_set(err, ERROR_INVALID, "base_score %g is outside what objective '%.*s' allows",
+        return error_set(err, ERROR_INVALID,
+                         "base_score %g is outside what objective '%.*s' allows",
                          t->model->base_score, STR_ARG(t->params->objective.name));
     float *base = arena_array(&t->arena, float, t->n_groups);
-    for (int32_t k = 0; k < t->n_groups; k++) base[k] = (float)boost_model_group_margin(t->model, k);
+    for (int32_t k = 0; k < t->n_groups; k++)
+        base[k] = (float)boost_model_group_margin(t->model, k);
     AUTO(predictor_free) Predictor *predictor = NULL;
     if (start && !t->params->update && !predictor_new(start, &predictor, err)) return false;
     for (int d = 0; d < 2 && t->data[d]; d++) {
@@ -193,7 +198,8 @@ static bool make_linear(Trainer *t, const BoostModel *start, Error *err)
     t->best_linear = data_array(float, linear_size(t), "the weights", err);
     if (!t->model->linear || !t->best_linear) return false;
     if (start) memcpy(t->model->linear, start->linear, linear_size(t) * sizeof(float));
-    return linear_updater_new(t->params, &t->data[0]->features, t->n_groups, weight, &t->linear, err);
+    return linear_updater_new(t->params, &t->data[0]->features, t->n_groups, weight, &t->linear,
+                              err);
 }
 
 static bool make_builder(Trainer *t, const BoostModel *start, Error *err)
@@ -204,12 +210,16 @@ static bool make_builder(Trainer *t, const BoostModel *start, Error *err)
     t->floats_stay = params->update || (params->booster == BOOSTER_DART && start);
     if (params->update) return true;
     switch (params->method) {
-    case METHOD_EXACT: return exact_builder_new(params, t->data[0], t->pool, &t->builder, err);
-    case METHOD_APPROX: return approx_builder_new(params, t->data[0], t->pool, &t->builder, err);
+    case METHOD_EXACT:
+        return exact_builder_new(params, t->data[0], t->pool, &t->builder, err);
+    case METHOD_APPROX:
+        return approx_builder_new(params, t->data[0], t->pool, &t->builder, err);
     case METHOD_AUTO:
-    case METHOD_HIST: break;
+    case METHOD_HIST:
+        break;
     }
-    return hist_builder_new(params, t->data[0], t->data[1], t->floats_stay, t->pool, &t->builder, err);
+    return hist_builder_new(params, t->data[0], t->data[1], t->floats_stay, t->pool, &t->builder,
+                            err);
 }
 
 /* ---- trees and margins ---- */
@@ -272,10 +282,12 @@ static bool grow_round(Trainer *t, Error *err)
             }
             if (!at_once) continue;
             const Tree *added = &model->trees[model->n_trees - 1];
-            add_leaves(added, t->leaves[0], rows_of(t, 0), 1, t->pool, t->margins[0] + group, t->n_groups);
+            add_leaves(added, t->leaves[0], rows_of(t, 0), 1, t->pool, t->margins[0] + group,
+                       t->n_groups);
             if (!t->data[1]) continue;
             if (!route(t, added, 1, err)) return false;
-            add_leaves(added, t->leaves[1], rows_of(t, 1), 1, t->pool, t->margins[1] + group, t->n_groups);
+            add_leaves(added, t->leaves[1], rows_of(t, 1), 1, t->pool, t->margins[1] + group,
+                       t->n_groups);
         }
     }
     for (int32_t i = first; !at_once && !dart && i < model->n_trees; i++)
@@ -289,7 +301,8 @@ static void choose_dropped(Trainer *t, int64_t round)
 {
     const BoostParams *params = t->params;
     const BoostModel *model = t->model;
-    Random random = random_stream(random_u64(random_stream(params->seed, 0xda7), (uint64_t)round), 0);
+    Random random = random_stream(random_u64(random_stream(params->seed, 0xda7), (uint64_t)round),
+                                  0);
     int32_t n = model->n_trees;
     t->n_dropped = 0;
     t->dropped = arena_array(&t->arena, int32_t, n + 1);
@@ -347,9 +360,8 @@ static bool update_round(Trainer *t, const BoostModel *start, int64_t round, Err
     const BoostParams *params = t->params;
     BoostModel *model = t->model;
     if (round >= start->n_rounds)
-        return error_set(err, ERROR_INVALID,
-                         "the model to update has %d rounds; num_round is %lld", (int)start->n_rounds,
-                         (long long)params->n_rounds);
+        return error_set(err, ERROR_INVALID, "the model to update has %d rounds; num_round is %lld",
+                         (int)start->n_rounds, (long long)params->n_rounds);
     int32_t first = model->n_trees;
     for (int32_t i = start->round_start[round]; i < start->round_start[round + 1]; i++) {
         Tree tree;
@@ -377,12 +389,14 @@ static bool linear_round(Trainer *t, int64_t round, Error *err)
 {
     if (t->linear_done) return boost_model_end_round(t->model, err);
     bool moved;
-    if (!linear_update(t->linear, round, t->gh, t->model->linear, t->pool, &moved, err)) return false;
+    if (!linear_update(t->linear, round, t->gh, t->model->linear, t->pool, &moved, err))
+        return false;
     t->linear_done = !moved;
     AUTO(predictor_free) Predictor *predictor = NULL;
     if (!predictor_new(t->model, &predictor, err)) return false;
     for (int d = 0; d < 2 && t->data[d]; d++)
-        if (!predict_margin(predictor, &t->data[d]->features, t->pool, t->margins[d], err)) return false;
+        if (!predict_margin(predictor, &t->data[d]->features, t->pool, t->margins[d], err))
+            return false;
     return boost_model_end_round(t->model, err);
 }
 
@@ -396,7 +410,8 @@ static bool one_round(Trainer *t, const BoostModel *start, int64_t round, Error 
         choose_dropped(t, round);
         if (!take_out_dropped(t, err)) return false;
     }
-    if (!objective_gradients(t->objective, &t->data[0]->labels, t->margins[0], round, t->pool, t->gh, err))
+    if (!objective_gradients(t->objective, &t->data[0]->labels, t->margins[0], round, t->pool,
+                             t->gh, err))
         return false;
     if (t->linear) return linear_round(t, round, err);
     if (t->params->update) return update_round(t, start, round, err);
@@ -423,7 +438,8 @@ static void keep_best(Trainer *t, const Best *best)
     if (t->linear) memcpy(model->linear, t->best_linear, linear_size(t) * sizeof(float));
     boost_model_set_attribute(model, "best_iteration",
                               arena_format(&model->arena, "%d", (int)best->round));
-    boost_model_set_attribute(model, "best_score", arena_format(&model->arena, "%.9g", best->value));
+    boost_model_set_attribute(model, "best_score",
+                              arena_format(&model->arena, "%.9g", best->value));
 }
 
 static bool run_rounds(Trainer *t, const BoostModel *start, Error *err)
@@ -439,7 +455,8 @@ static bool run_rounds(Trainer *t, const BoostModel *start, Error *err)
         for (int d = 0; d < n_data; d++)
             for (int32_t m = 0; m < params->n_metrics; m++)
                 if (!boost_metric_value(&params->metrics[m], t->model, &t->data[d]->labels,
-                                        t->margins[d], t->pool, &values[d * params->n_metrics + m], err))
+                                        t->margins[d], t->pool, &values[d * params->n_metrics + m],
+                                        err))
                     return error_in(err, "round %lld: %s on the %s data", (long long)round,
                                     params->metrics[m].name, d ? "validation" : "training");
         if (t->host && t->host->round &&
@@ -458,7 +475,8 @@ static bool run_rounds(Trainer *t, const BoostModel *start, Error *err)
 
 static bool check_data(const BoostData *data, const char *name, Error *err)
 {
-    if (data->features.n_rows == 0) return error_set(err, ERROR_INVALID, "the %s data has no rows", name);
+    if (data->features.n_rows == 0)
+        return error_set(err, ERROR_INVALID, "the %s data has no rows", name);
     if (data->labels.n_rows != data->features.n_rows)
         return error_set(err, ERROR_INVALID, "the %s data has %lld rows and %lld labels", name,
                          (long long)data->features.n_rows, (long long)data->labels.n_rows);
@@ -478,7 +496,8 @@ static bool train(Trainer *t, const BoostModel *start, Error *err)
             !objective_check(t->objective, &t->data[d]->labels, err))
             return error_in(err, "%s data", names[d]);
     if (t->data[1] && t->data[1]->features.n_cols != t->data[0]->features.n_cols)
-        return error_set(err, ERROR_INVALID, "the validation data has %d features, the training data %d",
+        return error_set(err, ERROR_INVALID,
+                         "the validation data has %d features, the training data %d",
                          (int)t->data[1]->features.n_cols, (int)t->data[0]->features.n_cols);
     t->rules = split_rules(params, t->data[0]->features.n_cols, &t->arena);
     if (!make_model(t, start, err) || !make_margins(t, start, err) || !make_builder(t, start, err))
@@ -499,7 +518,8 @@ bool boost_train(const BoostParams *params, BoostData *train_data, BoostData *va
                  const BoostModel *start, const BoostHost *host, Pool *pool, BoostModel **ret_model,
                  Error *err)
 {
-    Trainer trainer = {.params = params, .host = host, .pool = pool, .data = {train_data, validation}};
+    Trainer trainer = {
+        .params = params, .host = host, .pool = pool, .data = {train_data, validation}};
     bool done = train(&trainer, start, err);
     if (done) *ret_model = STEAL(trainer.model);
     trainer_clear(&trainer);

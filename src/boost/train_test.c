@@ -100,7 +100,8 @@ static Made made_classes(int64_t n_rows)
 {
     Made made = make_data(n_rows, 6, 1);
     for (int64_t i = 0; i < n_rows; i++) {
-        double margin = (double)made.column[0][i] * (double)made.column[1][i] + (double)made.column[2][i];
+        double margin = (double)made.column[0][i] * (double)made.column[1][i] +
+                        (double)made.column[2][i];
         double noise = random_normal(random_stream(1, 99), (uint64_t)i);
         made.label[i] = margin + 0.5 * noise > 0;
         if (i % 7 == 0) made.column[3][i] = (float)NAN;
@@ -213,7 +214,8 @@ TEST(train, a_weight_of_two_is_a_row_twice)
     for (int64_t i = 0; i < 600; i++) {
         made.weight[i / 2] = 2;
         /* No two rows alike, so that gains do not tie. */
-        made.label[i / 2] = (float)random_normal(random_stream(8, 0), (uint64_t)i / 2) + made.column[0][i / 2];
+        made.label[i / 2] = (float)random_normal(random_stream(8, 0), (uint64_t)i / 2) +
+                            made.column[0][i / 2];
         twice.label[i] = made.label[i / 2];
     }
     BoostParams params = preset("reg:squarederror");
@@ -288,7 +290,7 @@ static void check_sparse(unsigned one_in)
     Made made = made_classes(4000);
     int64_t *row_start = arena_array(&arena, int64_t, made.n_rows + 1), n = 0;
     int32_t *col = arena_array(&arena, int32_t, made.n_rows * made.n_cols);
-    float *value = arena_array(&arena, float, made.n_rows * made.n_cols);
+    float *value = arena_array(&arena, float, made.n_rows *made.n_cols);
     for (int64_t i = 0; i < made.n_rows; i++) {
         for (int32_t j = 0; j < made.n_cols; j++) {
             if (!is_stored(i, j, one_in)) made.column[j][i] = (float)NAN;
@@ -341,7 +343,8 @@ typedef struct Log {
     double value[2][400];
 } Log;
 
-static bool note_round(void *host, int64_t round, const BoostModel *model, const double *values, int n_data)
+static bool note_round(void *host, int64_t round, const BoostModel *model, const double *values,
+                       int n_data)
 {
     Log *log = host;
     CHECK_INT(round, log->n_rounds);
@@ -357,7 +360,8 @@ TEST(train, early_stopping_keeps_the_best_round)
     Made made = made_classes(600), other = make_data(600, 6, 2);
     for (int64_t i = 0; i < 600; i++)
         other.label[i] = (double)other.column[0][i] * (double)other.column[1][i] +
-                             (double)other.column[2][i] > 0;
+                             (double)other.column[2][i] >
+                         0;
     BoostParams params = preset("binary:logistic");
     BoostMetric metric;
     CHECK_OK(boost_metric_parse(STR("logloss"), &params.objective, &metric, &err), err);
@@ -384,7 +388,8 @@ TEST(train, early_stopping_keeps_the_best_round)
     float margins[600];
     CHECK_OK(predict_margin(predictor, &validation.features, NULL, margins, &err), err);
     double value;
-    CHECK_OK(boost_metric_value(&metric, model, &validation.labels, margins, NULL, &value, &err), err);
+    CHECK_OK(boost_metric_value(&metric, model, &validation.labels, margins, NULL, &value, &err),
+             err);
     CHECK_NEAR(value, log.value[1][best], 1e-6);
 }
 
@@ -409,7 +414,8 @@ static void check_last_value(BoostParams params, const BoostModel *start)
         float margins[700];
         double value;
         CHECK_OK(predict_margin(predictor, &sets[d]->features, NULL, margins, &err), err);
-        CHECK_OK(boost_metric_value(&metric, model, &sets[d]->labels, margins, NULL, &value, &err), err);
+        CHECK_OK(boost_metric_value(&metric, model, &sets[d]->labels, margins, NULL, &value, &err),
+                 err);
         CHECK_NEAR(value, log.value[d][log.n_rounds - 1], 1e-5);
     }
 }
@@ -472,7 +478,8 @@ TEST(train, goes_on_from_a_model_and_updates_one)
     CHECK_OK(boost_train(&params, &data, NULL, start, NULL, NULL, &fresh, &err), err);
     for (int32_t i = 0; i < 4; i++)
         for (int32_t k = 0; k < fresh->trees[i].n_nodes; k++)
-            CHECK_NEAR((double)fresh->trees[i].threshold[k], (double)start->trees[i].threshold[k], 1e-5);
+            CHECK_NEAR((double)fresh->trees[i].threshold[k], (double)start->trees[i].threshold[k],
+                       1e-5);
 
     params.refresh = false;
     params.prune = true;
@@ -493,8 +500,9 @@ TEST(train, refuses_what_it_cannot_read)
     BoostData data = boost_data(&made);
     BoostModel *model = NULL;
     CHECK(!boost_train(&params, &data, NULL, NULL, NULL, NULL, &model, &err));
-    CHECK_STR(str_of(err.text), STR("feature 2, row 17: infinite; replace it by a number, or leave it "
-                                    "empty for missing"));
+    CHECK_STR(str_of(err.text),
+              STR("feature 2, row 17: infinite; replace it by a number, or leave it "
+                  "empty for missing"));
     made.column[2][17] = -1;
     static const uint8_t kinds[6] = {0, 0, 1, 0, 0, 0};
     data.is_category = kinds;
