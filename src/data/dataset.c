@@ -290,7 +290,9 @@ static bool match_schema(const Frame *frame, const Schema *schema, Plan *plan, i
             return true;
         }
     }
-    problems_error(&problems, err);
+    error_set(err, ERROR_INVALID, "%s", problems.text);
+    if (problems.n > PROBLEMS_SHOWN)
+        error_more(err, " and %lld more", (long long)(problems.n - PROBLEMS_SHOWN));
     return error_in(err, "the model needs %lld column%s that the data does not have",
                     (long long)problems.n, problems.n == 1 ? "" : "s");
 }

@@ -142,14 +142,22 @@ bool frame_read(const char *path, const ReadOptions *options, Pool *pool, Frame 
     return true;
 }
 
-/* Query ids are names, not quantities: as float32 numbers large ones would fall together. */
-static void add_group_as_category(ReadOptions *options, const DatasetRoles *roles, Arena *arena)
+/* A model's categories stay what they are, even where they look like numbers ("02134").  Only those
+ * that the first line names are asked for: what is missing is refused later, all at once. */
+static bool add_model_categories(Source *source, const Schema *schema, Str *categories, int32_t *n,
+                                 Error *err)
 {
-    if (!roles->group.len) return;
-    Str *categories = arena_array(arena, Str, options->n_categories + 1);
-    for (int32_t i = 0; i < options->n_categories; i++) categories[i] = options->categories[i];
-    categories[options->n_categories++] = roles->group;
-    options->categories = categories;
+    SourceBlock block;
+    if (!source_peek(source, &block, err)) return false;
+    Str rest = block.bytes, line = {"", 0};
+    str_next_line(&rest, &line);
+    for (int32_t j = 0; j < schema->n_features; j++) {
+        const Feature *feature = &schema->features[j];
+        if (feature->kind == FEATURE_CATEGORY && !is_made_up_name(feature->name, j) &&
+            str_has(line, feature->name))
+            categories[(*n)++] = feature->name;
+    }
+    return true;
 }
 
 static bool read_rows(Source *source, const ReadOptions *options, DataFormat format,
@@ -162,8 +170,18 @@ static bool read_rows(Source *source, const ReadOptions *options, DataFormat for
         return dataset_read_recordio(source, options, roles, pool, ret_dataset, report, err);
 
     ARENA(scratch);
+    const Schema *schema = roles->schema;
+    int32_t n = options->n_categories;
+    Str *categories = arena_array(&scratch, Str, n + 1 + (schema ? schema->n_features : 0));
+    if (n) memcpy(categories, options->categories, (size_t)n * sizeof(Str));
+    /* Query ids are names, not quantities: as float32 numbers large ones would fall together. */
+    if (roles->group.len) categories[n++] = roles->group;
+    if (schema && format == DATA_CSV && !add_model_categories(source, schema, categories, &n, err))
+        return false;
     ReadOptions asked = *options;
-    add_group_as_category(&asked, roles, &scratch);
+    asked.categories = categories;
+    asked.n_categories = n;
+
     AUTO(frame_free) Frame *frame = NULL;
     if (!read_table(source, &asked, format, pool, &frame, report, err)) return false;
     return dataset_from_frame(frame, roles, ret_dataset, err) ||

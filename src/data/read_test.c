@@ -222,6 +222,34 @@ TEST(libsvm, nul_bytes_are_no_numbers)
     CHECK(str_starts(str_of(err.text), STR("line 2 of 't': '1")));
 }
 
+TEST(read, a_models_categories_stay_texts)
+{
+    ARENA(scratch);
+    Error err = {0};
+    static const Str zip[] = {STR_INIT("zip")};
+    AUTO(dataset_free) Dataset *train = NULL, *test = NULL;
+    const char *path = put(&scratch, "train.csv", STR("y,zip,x\n1,02134,5\n0,10001,6\n"));
+    ReadOptions options = {.categories = zip, .n_categories = 1};
+    CHECK_OK(
+        dataset_read(path, &options, &(DatasetRoles){.target = STR("y")}, NULL, &train, NULL, &err),
+        err);
+    CHECK_INT(train->schema.features[0].n_categories, 2);
+    path = put(&scratch, "test.csv", STR("x,zip\n7,10001\n8,02134\n9,2134\n"));
+    DatasetRoles roles = {.no_target = true, .schema = &train->schema};
+    CHECK_OK(dataset_read(path, &(ReadOptions){0}, &roles, NULL, &test, NULL, &err), err);
+    CHECK_NEAR(test->columns[0][0], 1, 0);
+    CHECK_NEAR(test->columns[0][1], 0, 0);
+    CHECK_NEAR(test->columns[0][2], NAN, 0);
+    CHECK_INT(test->n_unknown, 1);
+
+    path = put(&scratch, "without.csv", STR("x,zap\n7,1\n"));
+    dataset_free(STEAL(test));
+    CHECK(!dataset_read(path, &(ReadOptions){0}, &roles, NULL, &test, NULL, &err));
+    CHECK(str_ends(str_of(err.text),
+                   STR("the model needs 1 column that the data does not have: 'zip' (there is "
+                       "'zap')")));
+}
+
 TEST(read, what_holds_no_rows_is_refused)
 {
     ARENA(scratch);
