@@ -1,5 +1,6 @@
 /* Lloyd's iterations against the plain way, and what must hold of them. */
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/test.h"
 #include "num/lloyd.h"
@@ -103,6 +104,71 @@ TEST(lloyd, iterations_equal_the_plain_ones)
         lloyd_data_clear(&each);
     }
     lloyd_data_clear(&data);
+}
+
+static double next_number(Str *line)
+{
+    Str word;
+    double x = 0;
+    CHECK(str_next(line, ' ', &word) && str_to_double(word, &x));
+    return x;
+}
+
+/* The rows of a case into columns, its first centers, and what must come out. */
+static void check_golden(Str *rest, Str head, Arena *arena)
+{
+    Error err = {0};
+    Str line, word, name;
+    CHECK(str_next(&head, ' ', &word) && str_next(&head, ' ', &name));
+    int64_t n = (int64_t)next_number(&head);
+    int32_t d = (int32_t)next_number(&head), k = (int32_t)next_number(&head);
+    int64_t iterations = (int64_t)next_number(&head);
+    float **column = arena_array(arena, float *, d), *centers = data_array(float, k * d, "test", &err);
+    for (int32_t j = 0; j < d; j++) column[j] = arena_array(arena, float, n);
+    for (int64_t i = 0; i < n; i++) {
+        CHECK(str_next_line(rest, &line));
+        for (int32_t j = 0; j < d; j++) column[j][i] = (float)next_number(&line);
+    }
+    for (int32_t c = 0; c < k; c++) {
+        CHECK(str_next_line(rest, &line));
+        int64_t row = (int64_t)next_number(&line);
+        for (int32_t j = 0; j < d; j++) centers[c * d + j] = column[j][row];
+    }
+    CHECK(str_next_line(rest, &line) && str_next(&line, ' ', &word) && str_is(word, "inertia"));
+    double inertia = next_number(&line);
+
+    Matrix matrix = {.layout = MATRIX_COLUMNS, .n_rows = n, .n_cols = d, .column = column};
+    LloydData data;
+    LloydOptions options = {.iterations_max = iterations ? iterations : 1000, .tol = iterations ? -1 : 0};
+    LloydResult result;
+    CHECK_OK(lloyd_data_init(&data, &matrix, NULL, NULL, NULL, NULL, &err), err);
+    lloyd_shift(&data, k, centers);
+    CHECK_OK(lloyd_run(&data, k, centers, NULL, &options, &result, &err), err);
+    lloyd_unshift(&data, k, centers);
+    /* fp32 centers and distances against scikit-learn's doubles: 2^-24 of the values, squared sums of
+     * which are the inertia. */
+    if (!test_near(result.msd * (double)n, inertia, 1e-5))
+        FAIL("%.*s: inertia is %.17g, not %.17g", STR_ARG(name), result.msd * (double)n, inertia);
+    for (int32_t c = 0; c < k; c++) {
+        CHECK(str_next_line(rest, &line));
+        for (int32_t j = 0; j < d; j++) CHECK_NEAR((double)centers[c * d + j], next_number(&line), 1e-6);
+    }
+    lloyd_data_clear(&data);
+}
+
+TEST(lloyd, iterations_equal_those_of_scikit_learn)
+{
+    ARENA(arena);
+    Error err = {0};
+    Str rest, line;
+    int n = 0;
+    CHECK_OK(file_read(test_path("tests/golden/kmeans/kmeans.txt"), 1 << 20, &arena, &rest, &err), err);
+    while (str_next_line(&rest, &line)) {
+        if (!str_starts(line, STR("case "))) continue;
+        check_golden(&rest, line, &arena);
+        n++;
+    }
+    CHECK_INT(n, 6);
 }
 
 typedef struct Costs {
