@@ -40,7 +40,7 @@ void json_reader_init(JsonReader *reader, Str text)
     }
 }
 
-static JsonToken fail(JsonReader *reader, size_t at, const char *reason)
+__attribute__((cold, noinline)) static JsonToken fail(JsonReader *reader, size_t at, const char *reason)
 {
     reader->state = STATE_ERROR;
     reader->at = at;
@@ -129,7 +129,7 @@ static size_t check_escape(const char *p, size_t at, size_t len, const char **re
 }
 
 /* The string whose opening quote is at `at` into raw. */
-static bool read_string(JsonReader *reader, size_t at)
+static inline bool read_string(JsonReader *reader, size_t at)
 {
     const char *p = reader->text.ptr;
     size_t len = reader->text.len, begin = at + 1;
@@ -179,13 +179,25 @@ static JsonToken read_word(JsonReader *reader, Str word, JsonToken token)
     size_t at = reader->at;
     if (!str_starts(str_from(reader->text, at), word)) return fail(reader, at, "an unknown word");
     reader->raw = (Str){reader->text.ptr + at, word.len};
+    reader->short_number = false;
     reader->at = at + word.len;
     reader->state = STATE_AFTER;
     return token;
 }
 
-static JsonToken read_number(JsonReader *reader)
+/* Digits are also added up while they are checked: most numbers are short enough to be exact in two
+ * integers, and need not be read a second time. */
+static inline size_t read_digits(const char *p, size_t at, size_t len, uint64_t *digits)
 {
+    uint64_t value = *digits;
+    while (at < len && is_digit(p[at])) value = value * 10 + (uint64_t)(p[at++] - '0');
+    *digits = value;
+    return at;
+}
+
+static inline __attribute__((always_inline)) JsonToken read_number(JsonReader *reader)
+{
+    enum { DIGITS_MAX = 19, POWER_MAX = 1000 };
     const char *p = reader->text.ptr;
     size_t len = reader->text.len, begin = reader->at, at = begin;
     if (p[at] == '-') at++;
@@ -200,19 +212,31 @@ static JsonToken read_number(JsonReader *reader)
     }
     if (p[at] == '0' && at + 1 < len && is_digit(p[at + 1]))
         return fail(reader, begin, "a number with a leading zero");
-    while (at < len && is_digit(p[at])) at++;
+    uint64_t digits = 0, exponent = 0;
+    size_t first = at, n_fraction = 0;
+    at = read_digits(p, at, len, &digits);
     if (at < len && p[at] == '.') {
-        at++;
+        size_t fraction = ++at;
         if (at >= len || !is_digit(p[at])) return fail(reader, begin, "a number without digits after its point");
-        while (at < len && is_digit(p[at])) at++;
+        at = read_digits(p, at, len, &digits);
+        n_fraction = at - fraction;
     }
+    bool is_short = at - first <= DIGITS_MAX; /* the point counts as one: no matter */
+    int64_t power = -(int64_t)n_fraction;
     if (at < len && (p[at] == 'e' || p[at] == 'E')) {
         at++;
+        bool negative = at < len && p[at] == '-';
         if (at < len && (p[at] == '+' || p[at] == '-')) at++;
         if (at >= len || !is_digit(p[at])) return fail(reader, begin, "a number without digits in its exponent");
-        while (at < len && is_digit(p[at])) at++;
+        size_t exponent_begin = at;
+        at = read_digits(p, at, len, &exponent);
+        is_short = is_short && at - exponent_begin <= 3;
+        power += negative ? -(int64_t)(exponent % POWER_MAX) : (int64_t)(exponent % POWER_MAX);
     }
     reader->raw = str_slice(reader->text, begin, at);
+    reader->digits = digits;
+    reader->power = (int32_t)power;
+    reader->short_number = is_short;
     reader->at = at;
     reader->state = STATE_AFTER;
     return JSON_TOKEN_NUMBER;
@@ -247,7 +271,7 @@ static JsonToken close_nested(JsonReader *reader, char bracket)
     return bracket == ']' ? JSON_TOKEN_ARRAY_END : JSON_TOKEN_OBJECT_END;
 }
 
-static JsonToken read_value(JsonReader *reader)
+static inline __attribute__((always_inline)) JsonToken read_value(JsonReader *reader)
 {
     char c = reader->text.ptr[reader->at];
     switch (c) {
@@ -347,18 +371,42 @@ Str json_reader_string(const JsonReader *reader, Arena *arena)
     return reader->escaped ? unescape(reader->raw, arena) : reader->raw;
 }
 
+/* digits x 10^power as the nearest double, where both fit a double exactly, so that one multiplication
+ * or division rounds once (Clinger: How to Read Floating Point Numbers Accurately, 1990). */
+static inline bool short_double(const JsonReader *reader, double *ret_value)
+{
+    static const double tens[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+                                  1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+    int32_t power = reader->power;
+    if (!reader->short_number || reader->digits > 1ull << 53 || power < -22 || power > 22) return false;
+    double x = (double)reader->digits;
+    x = power < 0 ? x / tens[-power] : x * tens[power];
+    *ret_value = reader->raw.ptr[0] == '-' ? -x : x;
+    return true;
+}
+
 double json_reader_number(const JsonReader *reader)
 {
     double x = 0;
-    number_parse_double(reader->raw.ptr, reader->raw.ptr + reader->raw.len, &x);
+    if (!short_double(reader, &x)) number_parse_double(reader->raw.ptr, reader->raw.ptr + reader->raw.len, &x);
     return x;
 }
 
 float json_reader_float(const JsonReader *reader)
 {
-    float x = 0;
-    number_parse_float(reader->raw.ptr, reader->raw.ptr + reader->raw.len, &x);
-    return x;
+    double x;
+    float y = 0;
+    if (short_double(reader, &x)) {
+        /* Rounding a second time is harmless unless the double lies in the middle between two floats,
+         * or next to it: then the first rounding may have moved it there. */
+        uint64_t bits, distance;
+        memcpy(&bits, &x, sizeof bits);
+        distance = (bits & 0x1fffffff) - 0x0fffffff;
+        bool in_range = (x > 0x1p-126 && x < 0x1p127) || (x < -0x1p-126 && x > -0x1p127) || x == 0;
+        if (in_range && distance > 2) return (float)x;
+    }
+    number_parse_float(reader->raw.ptr, reader->raw.ptr + reader->raw.len, &y);
+    return y;
 }
 
 bool json_skip(JsonReader *reader)

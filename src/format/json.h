@@ -99,6 +99,9 @@ typedef struct JsonReader {
     bool boolean;
     Str raw;          /* string or name: bytes between the quotes, escapes still in; number: its text */
     bool escaped;     /* raw holds escapes */
+    uint64_t digits;  /* of the number, without point and sign: its value is digits x 10^power ... */
+    int32_t power;
+    bool short_number; /* ... when this says so; else only raw has it */
     const char *reason; /* of JSON_TOKEN_ERROR */
 } JsonReader;
 

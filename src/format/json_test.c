@@ -4,6 +4,8 @@
 #include "format/json.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 TEST(json, good_texts_come_out_as_they_went_in)
 {
@@ -195,6 +197,33 @@ TEST(json, the_reader_pulls_and_skips)
     CHECK(!json_skip(&reader)); /* there is no value, but the end of the object */
     CHECK_INT(json_next(&reader), JSON_TOKEN_END);
     CHECK_INT(json_next(&reader), JSON_TOKEN_END);
+}
+
+TEST(json, numbers_are_correctly_rounded)
+{
+    static const char *const fixed[] = {"0", "-0", "0.1", "1e22", "1e23", "9007199254740993", "16777217", "16777219",
+                                        "1.00000017881393432617187499", "1.00000017881393432617187500", "3.4028236e38",
+                                        "1e-45", "7e-46", "1.17549430e-38", "123456789012345678901", "0.000000000000000000001",
+                                        "1e999", "-1e-999", "4503599627370497.5", "1.5e0010"};
+    char text[64];
+    uint64_t state = 1;
+    for (int i = 0; i < 200000; i++) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        if (i < (int)COUNT(fixed))
+            snprintf(text, sizeof text, "%s", fixed[i]);
+        else if (i % 2)
+            snprintf(text, sizeof text, "%s%llu.%0*llue%d", i % 3 ? "" : "-", (unsigned long long)(state >> 60),
+                     (int)(state >> 33 & 15) + 1, (unsigned long long)(state >> 30 & 0xfffffff), (int)(state >> 20 & 63) - 32);
+        else
+            snprintf(text, sizeof text, "%.*g", (int)(state >> 40 & 15) + 1, (double)(int64_t)state * 1e-18);
+        JsonReader reader;
+        json_reader_init(&reader, str_of(text));
+        CHECK_INT(json_next(&reader), JSON_TOKEN_NUMBER);
+        double x = json_reader_number(&reader), want = strtod(text, NULL);
+        float y = json_reader_float(&reader), want_float = strtof(text, NULL);
+        if (memcmp(&x, &want, sizeof x) || memcmp(&y, &want_float, sizeof y))
+            FAIL("%s is %.17g and %.9g, not %.17g and %.9g", text, x, (double)y, want, (double)want_float);
+    }
 }
 
 TEST(json, the_writer_puts_commas_and_blanks)
