@@ -68,6 +68,13 @@ typedef struct Lloyd {
     int32_t *n_changes; /* of each chunk */
     int64_t n_changed;
 
+    /* Cheap comparisons pay only where they settle many rows; of each chunk, and what follows. */
+    struct Tries {
+        int32_t own, own_left, neighbors, neighbors_left;
+    } *tries;
+    bool try_own, try_neighbors;
+    int64_t n_assigned; /* how often rows were assigned */
+
     /* Sums of rows by center: dense in groups of 16 columns, [group][center][16], sparse
      * [center][column]. */
     double *sums, *counts;
@@ -233,6 +240,7 @@ static void assign_chunk(void *arg, size_t chunk, size_t begin_, size_t end_)
     int32_t list[CHUNK_ROWS] UNINITIALIZED;
     int n = 0;
     lloyd->n_changes[chunk] = 0;
+    lloyd->tries[chunk] = (struct Tries){0};
     if (lloyd->first)
         for (; n < (int)(end - begin); n++) list[n] = n;
     else
@@ -244,8 +252,15 @@ static void assign_chunk(void *arg, size_t chunk, size_t begin_, size_t end_)
     }
     int slot;
     float *panel = panel_take(lloyd, &slot);
-    if (!lloyd->first) n = tighten(lloyd, begin, list, n);
-    if (!lloyd->first && lloyd->n_neighbors) n = compare_neighbors(lloyd, chunk, begin, list, n, panel);
+    struct Tries *tries = &lloyd->tries[chunk];
+    if (lloyd->try_own) {
+        tries->own = n;
+        tries->own_left = n = tighten(lloyd, begin, list, n);
+    }
+    if (lloyd->try_own && lloyd->try_neighbors) { /* it needs the measured distance */
+        tries->neighbors = n;
+        tries->neighbors_left = n = compare_neighbors(lloyd, chunk, begin, list, n, panel);
+    }
     compare_all(lloyd, chunk, begin, list, n, panel);
     panel_give(lloyd, slot);
 }
@@ -267,12 +282,33 @@ static void pack_centers(Lloyd *lloyd)
         nearest_pack(lloyd->centers, d, lloyd->k, d, lloyd->packed);
 }
 
+/* Whether to try cheap comparisons next time: while they settle a tenth of the rows or more, and now
+ * and then to see whether they would. */
+static void plan_tries(Lloyd *lloyd)
+{
+    enum { AGAIN = 4 };
+    struct {
+        int64_t own, own_left, neighbors, neighbors_left;
+    } sum = {0};
+    size_t n_chunks = chunk_count((size_t)lloyd->n, CHUNK_ROWS);
+    for (size_t chunk = 0; chunk < n_chunks; chunk++) {
+        sum.own += lloyd->tries[chunk].own;
+        sum.own_left += lloyd->tries[chunk].own_left;
+        sum.neighbors += lloyd->tries[chunk].neighbors;
+        sum.neighbors_left += lloyd->tries[chunk].neighbors_left;
+    }
+    bool again = ++lloyd->n_assigned % AGAIN == 0;
+    lloyd->try_own = again || sum.own - sum.own_left > sum.own / 10;
+    lloyd->try_neighbors = lloyd->n_neighbors && (again || sum.neighbors - sum.neighbors_left > sum.neighbors / 10);
+}
+
 static void assign(Lloyd *lloyd)
 {
     parallel_for(lloyd->data->pool, (size_t)lloyd->n, CHUNK_ROWS, assign_chunk, lloyd);
     lloyd->n_changed = 0;
     size_t n_chunks = chunk_count((size_t)lloyd->n, CHUNK_ROWS);
     for (size_t chunk = 0; chunk < n_chunks; chunk++) lloyd->n_changed += lloyd->n_changes[chunk];
+    plan_tries(lloyd);
     lloyd->first = false;
 }
 
@@ -634,6 +670,7 @@ static void lloyd_clear(Lloyd *lloyd)
     data_free(lloyd->lower);
     data_free(lloyd->changes);
     data_free(lloyd->n_changes);
+    data_free(lloyd->tries);
     data_free(lloyd->sums);
     data_free(lloyd->counts);
     data_free(lloyd->partial);
@@ -675,6 +712,7 @@ static bool lloyd_init(Lloyd *lloyd, const LloydData *data, int32_t k, float *ce
               NEED(padded, float, (size_t)k * (size_t)padded_width(d)) && NEED(neighbors, int32_t, n_pairs) &&
               NEED(neighbor_distance, float, n_pairs) && NEED(assigned, int32_t, n) && NEED(upper, float, n) &&
               NEED(lower, float, n) && NEED(changes, Change, n) && NEED(n_changes, int32_t, n_chunks) &&
+              NEED(tries, struct Tries, n_chunks) &&
               NEED(sums, double, cells) && NEED(counts, double, k) &&
               NEED(partial, double, sparse ? 0 : n_blocks * cells) && NEED(partial_counts, double, n_blocks * (size_t)k) &&
               NEED(partial_upper, float, n_blocks * (size_t)k) && NEED(order, int32_t, sparse ? n : 0) &&
