@@ -222,11 +222,27 @@ static void convert_tile(CsvReader *reader, CsvPiece *piece, Tile *tile)
         columns_of_floats(reader, piece, tile, missing);
 }
 
-/* Begins and ends of the number fields alone, without the CR of the last one. */
+/* Blanks and quotes off both ends. */
+static inline void tighten(const char *text, uint32_t *begin, uint32_t *end)
+{
+    uint32_t from = *begin, to = *end;
+    while (from < to && text[from] == ' ') from++;
+    while (from < to && (text[to - 1] == ' ' || text[to - 1] == '\r')) to--;
+    if (to - from >= 2 && text[from] == '"' && text[to - 1] == '"') {
+        from++;
+        to--;
+    }
+    *begin = from;
+    *end = to;
+}
+
+/* Begins and ends of the number fields alone, without what may stand around them. */
 static void pack_fields(const CsvReader *reader, const CsvPiece *piece, const uint32_t *ends,
                         int64_t n_rows, uint32_t *packed_begins, uint32_t *packed_ends)
 {
     int32_t n = reader->n_numbers, last = reader->n_columns - 1;
+    const char *text = piece->text.ptr;
+    bool at_end = piece->crlf && reader->numbers[n - 1] == last;
     for (int64_t r = 0; r < n_rows;
          r++, ends += reader->n_columns, packed_begins += n, packed_ends += n) {
         for (int32_t k = 0; k < n; k++) {
@@ -234,10 +250,9 @@ static void pack_fields(const CsvReader *reader, const CsvPiece *piece, const ui
             packed_begins[k] = ends[j - 1] + 1;
             packed_ends[k] = ends[j];
         }
-        if (piece->crlf && reader->numbers[n - 1] == last &&
-            packed_ends[n - 1] > packed_begins[n - 1] &&
-            piece->text.ptr[packed_ends[n - 1] - 1] == '\r')
-            packed_ends[n - 1]--;
+        if (at_end) tighten(text, &packed_begins[n - 1], &packed_ends[n - 1]);
+        for (int32_t k = 0; reader->loose && k < n; k++)
+            tighten(text, &packed_begins[k], &packed_ends[k]);
     }
 }
 
@@ -249,7 +264,7 @@ static size_t tile_fields(const CsvReader *reader)
 static void convert_numbers(CsvReader *reader, CsvPiece *piece, const CsvRun *run)
 {
     size_t room = tile_fields(reader);
-    bool direct = reader->n_numbers == reader->n_columns && !piece->crlf;
+    bool direct = reader->n_numbers == reader->n_columns && !piece->crlf && !reader->loose;
     Tile tile = {.values = piece->scratch, .odd = (uint32_t *)(void *)(piece->scratch + room * 8)};
     uint32_t *packed_begins = tile.odd + room, *packed_ends = packed_begins + room;
     tile.columns = (float **)(void *)(packed_ends + room);

@@ -123,12 +123,13 @@ static bool is_number_or_missing(Str text)
     return is_number(text) || csv_is_missing_word(text);
 }
 
-static void look_at(Guess *guess, Str name, Str value, Arena *arena)
+/* Whether it is a number. */
+static bool look_at(Guess *guess, Str name, Str value, Arena *arena)
 {
     int64_t us;
     uint8_t bit;
     if (str_eq(name, value)) guess->name_recurs = true;
-    if (csv_is_missing_word(value)) return;
+    if (csv_is_missing_word(value)) return false;
     if (!guess->seen) {
         guess->seen = guess->number = guess->time = guess->boolean = true;
         guess->first = arena_str(arena, value);
@@ -141,6 +142,7 @@ static void look_at(Guess *guess, Str name, Str value, Arena *arena)
     guess->time = guess->time && time;
     guess->boolean = guess->boolean && boolean;
     guess->any_typed = guess->any_typed || number || time || boolean;
+    return number;
 }
 
 /* A header has no number; and either something below is not text, or values recur there, but never
@@ -259,9 +261,12 @@ static bool find_types(CsvReader *reader, Sample *sample, Str text, bool last, s
         if (status == CSV_ROW_UNFINISHED) break;
         if (status != CSV_ROW_OK || n_fields != n) continue;
         if (n == 1 && sample->ends[0] <= row) continue;
-        for (size_t j = 0; j < n; j++)
-            look_at(&sample->guesses[j], names[j], field_text(sample, text, row, j, NULL),
-                    &sample->arena);
+        for (size_t j = 0; j < n; j++) {
+            Str value = field_text(sample, text, row, j, NULL);
+            bool number = look_at(&sample->guesses[j], names[j], value, &sample->arena);
+            size_t from = j ? (size_t)sample->ends[j - 1] + 1 : row;
+            reader->loose |= number && (text.ptr[from] == '"' || text.ptr[from] == ' ');
+        }
         n_rows++;
     }
 

@@ -80,6 +80,7 @@ typedef struct CsvReader {
     Str *names;
     Str header_line;
     CsvColumn *columns;
+    bool loose;                  /* number fields with quotes or blanks around them are frequent */
     int32_t *numbers, n_numbers; /* positions of number columns */
     int32_t *single, n_single;   /* of times and bools */
     int32_t *worded, n_worded;   /* of categories and texts */
