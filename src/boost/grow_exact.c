@@ -40,7 +40,8 @@ typedef struct NodeWork {
     GradSum sum;
     Bounds bounds;
     Split split;
-    size_t *segment; /* of column j: [segment[j], segment[n_cols + j]) */
+    size_t
+        *segment; /* of column j: [segment[j], segment[n_cols + j]); NULL: it will not be split */
 } NodeWork;
 
 typedef struct ExactBuilder {
@@ -65,8 +66,10 @@ typedef struct ExactBuilder {
 
     NodeWork *nodes; /* open nodes, a ring for depthwise, a heap's plain array for lossguide */
     size_t n_nodes, nodes_capacity, first;
-    Arena tree_arena; /* segments of this tree's nodes */
-    Split *found;     /* best split of each column */
+    size_t **
+        free_segments; /* of nodes that are done with; there are as many as were ever open at once */
+    size_t n_free, n_segments;
+    Split *found; /* best split of each column */
 } ExactBuilder;
 
 /* ---- presorting ---- */
@@ -424,7 +427,23 @@ static void set_leaf(const ExactBuilder *b, Tree *tree, const NodeWork *work)
     tree->cover[work->node] = (float)work->sum.h;
 }
 
-static bool split_node(ExactBuilder *b, const GrowTask *task, Tree *tree, const NodeWork *work,
+static size_t *take_segment(ExactBuilder *b)
+{
+    if (b->n_free) return b->free_segments[--b->n_free];
+    b->n_segments++;
+    b->free_segments = realloc(b->free_segments, b->n_segments * sizeof *b->free_segments);
+    if (!b->free_segments) memory_exhausted(b->n_segments * sizeof *b->free_segments);
+    return arena_array(&b->arena, size_t, 2 * b->n_cols);
+}
+
+static void give_segment(ExactBuilder *b, size_t **segment)
+{
+    if (*segment) b->free_segments[b->n_free++] = *segment;
+    *segment = NULL;
+}
+
+/* Makes the node a split; `last`: its children will be leaves and need no lists. */
+static bool split_node(ExactBuilder *b, const GrowTask *task, Tree *tree, NodeWork *work, bool last,
                        NodeWork *left, NodeWork *right, Error *err)
 {
     const Split *split = &work->split;
@@ -433,21 +452,24 @@ static bool split_node(ExactBuilder *b, const GrowTask *task, Tree *tree, const 
     tree->gain[work->node] = split->gain;
     tree->weight[work->node] = (float)split_weight(&b->rules, work->sum, work->bounds);
 
-    size_t n_cols = (size_t)b->n_cols;
-    *left = (NodeWork){
-        .node = tree->left[work->node], .depth = work->depth + 1, .sum = split->left};
-    *right = (NodeWork){
-        .node = tree->right[work->node], .depth = work->depth + 1, .sum = split->right};
-    left->segment = arena_array(&b->tree_arena, size_t, 2 * n_cols);
-    right->segment = arena_array(&b->tree_arena, size_t, 2 * n_cols);
+    int32_t node = work->node, depth = work->depth + 1;
+    *left = (NodeWork){.node = tree->left[node], .depth = depth, .sum = split->left};
+    *right = (NodeWork){.node = tree->right[node], .depth = depth, .sum = split->right};
     split_child_bounds(&b->rules, split->feature, split->left, split->right, work->bounds,
                        &left->bounds, &right->bounds);
     part_rows(b, task, tree, work, left, right);
-    PartJob job = {b, work, left, right};
-    if (work->n_chosen * n_cols < SMALL_NODE)
-        part_columns(&job, 0, 0, n_cols);
-    else
-        parallel_for(b->pool, n_cols, 1, part_columns, &job);
+    if (last) {
+        give_segment(b, &work->segment);
+    } else {
+        size_t n_cols = (size_t)b->n_cols;
+        left->segment = work->segment; /* its ends move */
+        right->segment = take_segment(b);
+        PartJob job = {b, work, left, right};
+        if (work->n_chosen * n_cols < SMALL_NODE)
+            part_columns(&job, 0, 0, n_cols);
+        else
+            parallel_for(b->pool, n_cols, 1, part_columns, &job);
+    }
     set_leaf(b, tree, left);
     set_leaf(b, tree, right);
     return true;
@@ -486,12 +508,11 @@ static bool grow(Builder *builder, const GrowTask *task, Tree *tree, int32_t *ro
     size_t n_rows = (size_t)b->train->features.n_rows, n_cols = (size_t)b->n_cols;
     ARENA(scratch);
     uint8_t *allowed = arena_array(&scratch, uint8_t, n_cols);
-    arena_clear(&b->tree_arena);
     column_choice_tree(b->choice, task->tree);
     b->n_nodes = b->first = 0;
 
     NodeWork root = {.end = n_rows, .bounds = NO_BOUNDS};
-    root.segment = arena_array(&b->tree_arena, size_t, 2 * n_cols);
+    root.segment = take_segment(b);
     memcpy(root.segment, b->list_start, n_cols * sizeof *root.segment);
     StartJob start = {b, task, root.segment + n_cols};
     parallel_for(b->pool, n_cols, 1, start_column, &start);
@@ -508,22 +529,30 @@ static bool grow(Builder *builder, const GrowTask *task, Tree *tree, int32_t *ro
 
     int64_t n_leaves = 1, max_depth = b->params->max_depth, max_leaves = b->params->max_leaves;
     double gamma = b->approx ? b->rules.gamma : 0;
+    bool done = true;
     for (NodeWork work; take_node(b, &work);) {
-        bool may = (max_depth == 0 || work.depth < max_depth) &&
-                   (max_leaves == 0 || n_leaves < max_leaves);
-        if (!may || !split_is_worth(&work.split, gamma)) {
+        bool may = max_leaves == 0 || n_leaves < max_leaves;
+        if (!done || !may || !work.segment || !split_is_worth(&work.split, gamma)) {
             for (size_t k = work.begin; k < work.end; k++) row_leaf[b->row[k]] = work.node;
+            give_segment(b, &work.segment);
             continue;
         }
         NodeWork child[2];
-        if (!split_node(b, task, tree, &work, &child[0], &child[1], err)) return false;
+        bool last = max_depth && work.depth + 1 >= max_depth;
+        done = split_node(b, task, tree, &work, last, &child[0], &child[1], err);
+        if (!done) {
+            give_segment(b, &work.segment);
+            continue; /* closes what is open */
+        }
         n_leaves++;
         for (int c = 0; c < 2; c++) {
-            bool last = max_depth && child[c].depth >= max_depth;
             if (!last) find_split(b, task, tree, &child[c], allowed);
+            if (!last && !split_is_worth(&child[c].split, gamma))
+                give_segment(b, &child[c].segment);
             open_node(b, &child[c]);
         }
     }
+    if (!done) return false;
     if (b->approx || b->rules.gamma == 0) return true;
     int32_t n_before = tree->n_nodes;
     if (!tree_prune(tree, b->rules.gamma, b->rules.eta, err)) return false;
@@ -545,7 +574,7 @@ static void exact_free(Builder *builder)
     data_free(b->range);
     data_free(b->found);
     free(b->nodes);
-    arena_clear(&b->tree_arena);
+    free(b->free_segments);
     arena_clear(&b->arena);
     free(b);
 }
