@@ -2,7 +2,11 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Whole and in small blocks: the rows must be the same. */
+/* Whole and in small blocks: the rows must be the same.  A model of few features, because naming
+ * millions of them for each input would be all that is tried. */
+static Feature features[1000];
+static const Schema schema = {.features = features, .n_features = COUNT(features)};
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     Dataset *datasets[2] = {NULL, NULL};
@@ -15,7 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         Str text = {(const char *)data, size};
         ok[i] = source_open_bytes(text, "fuzz", &how, &source, &err) &&
                 dataset_read_libsvm(source, &(ReadOptions){.skip_bad_rows = true},
-                                    &(DatasetRoles){0}, NULL, &datasets[i], &report, &err);
+                                    &(DatasetRoles){.schema = &schema}, NULL, &datasets[i], &report,
+                                    &err);
     }
     if (ok[0] != ok[1]) __builtin_trap();
     if (ok[0]) {
