@@ -25,8 +25,8 @@ typedef struct Timing {
     double cpu, wall;
 } Timing;
 
-static bool time_batch(const Predictor *predictor, const Matrix *data, Pool *pool, int repeat, float *out, Timing *best,
-                       Error *err)
+static bool time_batch(const Predictor *predictor, const Matrix *data, Pool *pool, int repeat,
+                       float *out, Timing *best, Error *err)
 {
     *best = (Timing){1e300, 1e300};
     for (int i = 0; i < repeat; i++) {
@@ -38,7 +38,8 @@ static bool time_batch(const Predictor *predictor, const Matrix *data, Pool *poo
     return true;
 }
 
-static bool bench(const char *model_path, const char *rows_path, int threads, int repeat, const char *margins, Error *err)
+static bool bench(const char *model_path, const char *rows_path, int threads, int repeat,
+                  const char *margins, Error *err)
 {
     AUTO(boost_model_free) BoostModel *model = NULL;
     AUTO(predictor_free) Predictor *predictor = NULL;
@@ -50,11 +51,14 @@ static bool bench(const char *model_path, const char *rows_path, int threads, in
     int32_t n_cols = model->n_features;
     int64_t n = (int64_t)(bytes.len / sizeof(float)) / n_cols;
     AUTO_DATA float *out = data_array(float, n * model->n_groups, "the predictions", err);
-    AUTO_DATA float *turned = data_array(float, n * n_cols, "the columns", err);
+    AUTO_DATA float *turned = data_array(float, n *n_cols, "the columns", err);
     ARENA(arena);
     float **column = arena_array(&arena, float *, n_cols);
     if (!out || !turned) return false;
-    Matrix rows = {.layout = MATRIX_ROWS, .n_rows = n, .n_cols = n_cols, .row_stride = n_cols,
+    Matrix rows = {.layout = MATRIX_ROWS,
+                   .n_rows = n,
+                   .n_cols = n_cols,
+                   .row_stride = n_cols,
                    .rows = (const float *)(const void *)bytes.ptr};
     for (int32_t j = 0; j < n_cols; j++) {
         column[j] = turned + j * n;
@@ -66,19 +70,23 @@ static bool bench(const char *model_path, const char *rows_path, int threads, in
     if (!time_batch(predictor, &columns, pool, repeat, out, &by_columns, err) ||
         !time_batch(predictor, &rows, pool, repeat, out, &by_rows, err))
         return false;
-    if (margins && !file_commit(margins, (Str){(const char *)out, (size_t)(n * model->n_groups) * sizeof *out}, err))
+    if (margins &&
+        !file_commit(margins, (Str){(const char *)out, (size_t)(n * model->n_groups) * sizeof *out},
+                     err))
         return false;
     double single = 1e300;
     int64_t n_single = MIN(n, 20000);
     for (int r = 0; r < repeat; r++) {
         double cpu = cpu_seconds();
-        for (int64_t i = 0; i < n_single; i++) predict_margin_row(predictor, rows.rows + i * n_cols, out);
+        for (int64_t i = 0; i < n_single; i++)
+            predict_margin_row(predictor, rows.rows + i * n_cols, out);
         single = MIN(single, (cpu_seconds() - cpu) / (double)n_single);
     }
-    printf("{\"rows\": %lld, \"predict_cpu_seconds\": %.6f, \"predict_seconds\": %.6f, \"columns_cpu_seconds\": %.6f, "
-           "\"columns_seconds\": %.6f, \"single_cpu_seconds\": %.9f, \"single_seconds\": %.9f, \"peak_rss_bytes\": %lld}\n",
-           (long long)n, by_rows.cpu, by_rows.wall, by_columns.cpu, by_columns.wall, single, single,
-           (long long)peak_rss_bytes());
+    printf(
+        "{\"rows\": %lld, \"predict_cpu_seconds\": %.6f, \"predict_seconds\": %.6f, \"columns_cpu_seconds\": %.6f, "
+        "\"columns_seconds\": %.6f, \"single_cpu_seconds\": %.9f, \"single_seconds\": %.9f, \"peak_rss_bytes\": %lld}\n",
+        (long long)n, by_rows.cpu, by_rows.wall, by_columns.cpu, by_columns.wall, single, single,
+        (long long)peak_rss_bytes());
     return true;
 }
 

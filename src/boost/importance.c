@@ -28,11 +28,14 @@ bool model_importance(const BoostModel *model, const char *kind_name, double *ou
     while (kind < (int)COUNT(kinds) && strcmp(kinds[kind], kind_name) != 0) kind++;
     if (kind == (int)COUNT(kinds))
         return error_set(err, ERROR_INVALID,
-                         "importance '%s' is none of weight, gain, cover, total_gain, total_cover", kind_name);
+                         "importance '%s' is none of weight, gain, cover, total_gain, total_cover",
+                         kind_name);
     for (int32_t f = 0; f < model->n_features; f++) out[f] = 0;
     if (model->booster == BOOSTER_GBLINEAR) {
         if (kind != WEIGHT)
-            return error_set(err, ERROR_UNSUPPORTED, "a linear model has only the importance 'weight', not '%s'", kind_name);
+            return error_set(err, ERROR_UNSUPPORTED,
+                             "a linear model has only the importance 'weight', not '%s'",
+                             kind_name);
         for (int32_t f = 0; f < model->n_features; f++)
             for (int32_t g = 0; g < model->n_groups; g++)
                 out[f] += fabs((double)model->linear[(int64_t)f * model->n_groups + g]);

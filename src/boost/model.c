@@ -43,7 +43,8 @@ static bool reserve_trees(BoostModel *model, Error *err)
     if (!group) return false;
     model->tree_group = group;
     if (model->tree_weight || model->booster == BOOSTER_DART) {
-        float *weight = data_grow(model->tree_weight, n, capacity, sizeof *weight, "the trees", err);
+        float *weight = data_grow(model->tree_weight, n, capacity, sizeof *weight, "the trees",
+                                  err);
         if (!weight) return false;
         model->tree_weight = weight;
     }
@@ -103,7 +104,8 @@ void boost_model_set_attribute(BoostModel *model, const char *name, Str value)
         /* A handful at most, so a copy per new name is no waste. */
         size_t size = sizeof(Str);
         model->attribute_names = arena_grow(&model->arena, model->attribute_names, n, n + 1, size);
-        model->attribute_values = arena_grow(&model->arena, model->attribute_values, n, n + 1, size);
+        model->attribute_values = arena_grow(&model->arena, model->attribute_values, n, n + 1,
+                                             size);
         model->attribute_names[i] = arena_str(&model->arena, str_of(name));
         model->n_attributes++;
     }

@@ -70,7 +70,8 @@ static Str take_text(Cursor *cursor)
 
 static bool truncated(Error *err)
 {
-    return error_set(err, ERROR_INVALID, "the file ends too early, or is none of XGBoost's binary form");
+    return error_set(err, ERROR_INVALID,
+                     "the file ends too early, or is none of XGBoost's binary form");
 }
 
 static bool read_tree(Cursor *cursor, int32_t n_features, Tree *tree, Error *err)
@@ -87,7 +88,8 @@ static bool read_tree(Cursor *cursor, int32_t n_features, Tree *tree, Error *err
     if (!tree_init(tree, n, err)) return false;
     tree->n_nodes = n;
     for (int32_t i = 0; i < n; i++) {
-        const char *node = nodes + (int64_t)i * NODE_BYTES, *of = statistics + (int64_t)i * STATISTICS_BYTES;
+        const char *node = nodes + (int64_t)i * NODE_BYTES,
+                   *of = statistics + (int64_t)i * STATISTICS_BYTES;
         uint32_t split = load_u32(node + 12); /* the highest bit: missing goes left */
         tree->left[i] = load_i32(node + 4);
         tree->right[i] = load_i32(node + 8);
@@ -107,10 +109,12 @@ static bool read_trees(Cursor *cursor, BoostModel *model, Error *err)
     const char *parameters = take(cursor, PARAMETER_BYTES);
     if (!parameters) return truncated(err);
     int32_t n_trees = load_i32(parameters), n_parallel = load_i32(parameters + 4);
-    if (n_trees < 0 || n_trees > INT32_MAX / 4) return error_set(err, ERROR_INVALID, "%d trees", n_trees);
+    if (n_trees < 0 || n_trees > INT32_MAX / 4)
+        return error_set(err, ERROR_INVALID, "%d trees", n_trees);
     for (int32_t t = 0; t < n_trees; t++) {
         Tree tree = {0};
-        bool ok = read_tree(cursor, model->n_features, &tree, err) && boost_model_add_tree(model, &tree, 0, err);
+        bool ok = read_tree(cursor, model->n_features, &tree, err) &&
+                  boost_model_add_tree(model, &tree, 0, err);
         tree_clear(&tree);
         if (!ok) return error_in(err, "tree %d", t);
     }
@@ -119,8 +123,8 @@ static bool read_trees(Cursor *cursor, BoostModel *model, Error *err)
     for (int32_t t = 0; t < n_trees; t++) {
         model->tree_group[t] = load_i32(groups + 4 * (int64_t)t);
         if (model->tree_group[t] < 0 || model->tree_group[t] >= model->n_groups)
-            return error_set(err, ERROR_INVALID, "tree %d adds to output %d of %d", t, model->tree_group[t],
-                             model->n_groups);
+            return error_set(err, ERROR_INVALID, "tree %d adds to output %d of %d", t,
+                             model->tree_group[t], model->n_groups);
     }
     /* Before 1.0 this place held the number of roots, 0 or 1. */
     model->n_parallel = n_parallel >= 1 ? n_parallel : 1;
@@ -133,8 +137,8 @@ static bool read_floats(Cursor *cursor, uint64_t n, float *to, const char *what,
     uint64_t found = take_u64(cursor);
     if (!cursor->ok) return truncated(err);
     if (found != n)
-        return error_set(err, ERROR_INVALID, "%llu %s instead of %llu", (unsigned long long)found, what,
-                         (unsigned long long)n);
+        return error_set(err, ERROR_INVALID, "%llu %s instead of %llu", (unsigned long long)found,
+                         what, (unsigned long long)n);
     const char *p = take(cursor, 4 * n);
     if (!p) return truncated(err);
     for (uint64_t i = 0; i < n; i++) to[i] = load_float(p + 4 * i);
@@ -145,7 +149,8 @@ static bool read_linear(Cursor *cursor, BoostModel *model, Error *err)
 {
     enum { PARAMETER_BYTES = 136 };
     uint64_t n = ((uint64_t)model->n_features + 1) * (uint64_t)model->n_groups;
-    if (!take(cursor, PARAMETER_BYTES) || n > (uint64_t)(cursor->end - cursor->at) / 4) return truncated(err);
+    if (!take(cursor, PARAMETER_BYTES) || n > (uint64_t)(cursor->end - cursor->at) / 4)
+        return truncated(err);
     model->linear = data_array(float, n, "the weights", err);
     return model->linear && read_floats(cursor, n, model->linear, "weights", err);
 }
@@ -154,14 +159,16 @@ static bool read_attributes(Cursor *cursor, BoostModel *model, Error *err)
 {
     enum { ATTRIBUTES_MAX = 4096 };
     uint64_t n = take_u64(cursor);
-    if (n > ATTRIBUTES_MAX) return error_set(err, ERROR_INVALID, "%llu attributes", (unsigned long long)n);
+    if (n > ATTRIBUTES_MAX)
+        return error_set(err, ERROR_INVALID, "%llu attributes", (unsigned long long)n);
     ARENA(scratch);
     for (uint64_t i = 0; i < n; i++) {
         Str name = take_text(cursor), value = take_text(cursor);
         if (!cursor->ok) return truncated(err);
         if (str_is(name, "objective")) {
             const Json *objective;
-            if (!json_parse(value, &scratch, &objective, err) || !model_take_objective(objective, model, err))
+            if (!json_parse(value, &scratch, &objective, err) ||
+                !model_take_objective(objective, model, err))
                 return error_in(err, "attribute 'objective'");
         } else {
             boost_model_set_attribute(model, arena_cstr(&scratch, name), value);
@@ -189,7 +196,8 @@ bool model_parse_binary(Str bytes, BoostModel *model, Error *err)
     uint32_t n_features = load_u32(p + 4), major = load_u32(p + 20), n_targets = load_u32(p + 28);
     int32_t n_classes = load_i32(p + 8);
     bool has_attributes = load_i32(p + 12) != 0;
-    if (n_features > MODEL_FEATURES_MAX) return error_set(err, ERROR_INVALID, "%u features", n_features);
+    if (n_features > MODEL_FEATURES_MAX)
+        return error_set(err, ERROR_INVALID, "%u features", n_features);
     if (n_classes < 0 || n_classes > MODEL_GROUPS_MAX || n_targets > MODEL_GROUPS_MAX)
         return error_set(err, ERROR_INVALID, "%d classes, %u targets", n_classes, n_targets);
     model->n_features = (int32_t)n_features;
@@ -206,13 +214,16 @@ bool model_parse_binary(Str bytes, BoostModel *model, Error *err)
         model->booster = str_is(booster, "dart") ? BOOSTER_DART : BOOSTER_GBTREE;
         if (!read_trees(&cursor, model, err)) return false;
         if (model->booster == BOOSTER_DART && model->n_trees &&
-            !read_floats(&cursor, (uint64_t)model->n_trees, model->tree_weight, "tree weights", err))
+            !read_floats(&cursor, (uint64_t)model->n_trees, model->tree_weight, "tree weights",
+                         err))
             return false;
     } else {
-        return error_set(err, ERROR_UNSUPPORTED, "unknown booster '%.*s'", (int)MIN(booster.len, (size_t)40), booster.ptr);
+        return error_set(err, ERROR_UNSUPPORTED, "unknown booster '%.*s'",
+                         (int)MIN(booster.len, (size_t)40), booster.ptr);
     }
     if (has_attributes && !read_attributes(&cursor, model, err)) return false;
-    if (!isfinite(base_score)) return error_set(err, ERROR_INVALID, "the base score is %g", (double)base_score);
+    if (!isfinite(base_score))
+        return error_set(err, ERROR_INVALID, "the base score is %g", (double)base_score);
     model->base_score = major >= 1 ? (double)base_score : undo_link(model, (double)base_score);
     return true;
 }

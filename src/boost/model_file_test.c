@@ -22,7 +22,7 @@ typedef struct Table {
 
 static Table read_table(Str *text, int32_t n, int32_t width, Arena *arena)
 {
-    Table table = {n, width, arena_array(arena, float, n * width)};
+    Table table = {n, width, arena_array(arena, float, n *width)};
     for (int32_t i = 0; i < n; i++) {
         Str line, word;
         CHECK(str_next_line(text, &line));
@@ -39,21 +39,25 @@ static Table read_table(Str *text, int32_t n, int32_t width, Arena *arena)
  * another one, and contributions, which it adds up in float, by some. */
 static void compare(const char *model, Str what, const float *got, Table want)
 {
-    double tolerance = str_is(what, "leaf") ? 0 : str_is(what, "contributions") || str_is(what, "interactions") ? 1e-5 : 1e-6;
+    double tolerance = str_is(what, "leaf")                                            ? 0
+                       : str_is(what, "contributions") || str_is(what, "interactions") ? 1e-5
+                                                                                       : 1e-6;
     for (int32_t i = 0; i < want.n * want.width; i++)
         if (!test_near((double)got[i], (double)want.values[i], tolerance))
-            FAIL("%s: %.*s: value %d of row %d is %.9g, not %.9g", model, STR_ARG(what), i % want.width,
-                 i / want.width, (double)got[i], (double)want.values[i]);
+            FAIL("%s: %.*s: value %d of row %d is %.9g, not %.9g", model, STR_ARG(what),
+                 i % want.width, i / want.width, (double)got[i], (double)want.values[i]);
 }
 
-static bool predict_kind(const BoostModel *model, Str what, const Matrix *rows, float *out, Error *err)
+static bool predict_kind(const BoostModel *model, Str what, const Matrix *rows, float *out,
+                         Error *err)
 {
     if (str_is(what, "leaf")) return predict_leaf(model, rows, NULL, out, err);
     if (str_is(what, "contributions")) return predict_contributions(model, rows, NULL, out, err);
     if (str_is(what, "interactions")) return predict_interactions(model, rows, NULL, out, err);
     AUTO(predictor_free) Predictor *predictor = NULL;
     int32_t width;
-    if (!predictor_new(model, &predictor, err) || !predict_margin(predictor, rows, NULL, out, err)) return false;
+    if (!predictor_new(model, &predictor, err) || !predict_margin(predictor, rows, NULL, out, err))
+        return false;
     if (str_is(what, "value")) predict_transform(model, out, rows->n_rows, &width);
     return true;
 }
@@ -63,7 +67,8 @@ static void check_predictions(const char *name, const BoostModel *model, Str exp
     ARENA(arena);
     Error err = {0};
     Str line;
-    Matrix rows = {.layout = MATRIX_ROWS, .n_rows = ROWS, .n_cols = FEATURES, .row_stride = FEATURES};
+    Matrix rows = {
+        .layout = MATRIX_ROWS, .n_rows = ROWS, .n_cols = FEATURES, .row_stride = FEATURES};
     CHECK_INT(model->n_features, FEATURES);
     while (str_next_line(&expected, &line)) {
         size_t blank = str_find(line, ' ');
@@ -74,8 +79,9 @@ static void check_predictions(const char *name, const BoostModel *model, Str exp
         }
         int64_t width;
         CHECK(str_to_int64(str_from(line, blank + 1), &width));
-        bool importance = !str_is(what, "margin") && !str_is(what, "value") && !str_is(what, "leaf") &&
-                          !str_is(what, "contributions") && !str_is(what, "interactions");
+        bool importance = !str_is(what, "margin") && !str_is(what, "value") &&
+                          !str_is(what, "leaf") && !str_is(what, "contributions") &&
+                          !str_is(what, "interactions");
         Table want = read_table(&expected, importance ? 1 : ROWS, (int32_t)width, &arena);
         if (importance) {
             double importances[FEATURES];
@@ -84,7 +90,7 @@ static void check_predictions(const char *name, const BoostModel *model, Str exp
             for (int f = 0; f < FEATURES; f++) got[f] = (float)importances[f];
             compare(name, what, got, want);
         } else {
-            float *got = arena_array(&arena, float, ROWS * MAX(width, model->n_groups) + 64);
+            float *got = arena_array(&arena, float, ROWS *MAX(width, model->n_groups) + 64);
             CHECK_OK(predict_kind(model, what, &rows, got, &err), err);
             compare(name, what, got, want);
         }
@@ -100,13 +106,15 @@ TEST(model_file, golden_models_of_the_package_predict_what_it_predicts)
     const char *folder = arena_cstr(&arena, str_of(test_path("tests/golden/boost_models")));
     CHECK_OK(folder_list(folder, 0, false, 1000, &arena, &names, &n, &err), err);
     for (size_t i = 0; i < n; i++) {
-        if (!str_ends(names[i], STR(".ubj")) && !str_ends(names[i], STR(".json")) && !str_ends(names[i], STR(".bin")))
+        if (!str_ends(names[i], STR(".ubj")) && !str_ends(names[i], STR(".json")) &&
+            !str_ends(names[i], STR(".bin")))
             continue;
         n_models++;
         const char *name = arena_cstr(&arena, names[i]);
         Str stem = str_slice(names[i], 0, str_find(names[i], '.')), expected;
         const char *text_name = arena_format(&arena, "%.*s.txt", STR_ARG(stem)).ptr;
-        CHECK_OK(file_read(path_join(&arena, folder, text_name), 1 << 20, &arena, &expected, &err), err);
+        CHECK_OK(file_read(path_join(&arena, folder, text_name), 1 << 20, &arena, &expected, &err),
+                 err);
         AUTO(boost_model_free) BoostModel *model = NULL;
         CHECK_OK(boost_model_read(path_join(&arena, folder, name), &model, &err), err);
         check_predictions(name, model, expected);
@@ -171,8 +179,10 @@ TEST(model_file, names_types_and_attributes_are_kept)
         for (int32_t i = 0; i < 5; i++) {
             CHECK(a->threshold[i] == b->threshold[i] && a->weight[i] == b->weight[i]);
             CHECK(a->gain[i] == b->gain[i] && a->cover[i] == b->cover[i]);
-            CHECK(a->left[i] == b->left[i] && a->right[i] == b->right[i] && a->parent[i] == b->parent[i]);
-            CHECK(a->default_left[i] == b->default_left[i] && a->categorical[i] == b->categorical[i]);
+            CHECK(a->left[i] == b->left[i] && a->right[i] == b->right[i] &&
+                  a->parent[i] == b->parent[i]);
+            CHECK(a->default_left[i] == b->default_left[i] &&
+                  a->categorical[i] == b->categorical[i]);
         }
         CHECK_INT(tree_next(b, 2, 3), 4);
         CHECK_INT(tree_next(b, 2, 2), 3);
@@ -181,11 +191,11 @@ TEST(model_file, names_types_and_attributes_are_kept)
 
 /* ---- refusals ---- */
 
-#define MODEL(parameters, tree)                                                                    \
-    "{\"version\":[1,7,6],\"learner\":{\"learner_model_param\":{" parameters "},"                  \
-    "\"objective\":{\"name\":\"reg:squarederror\"},\"gradient_booster\":{\"name\":\"gbtree\","      \
-    "\"model\":{\"gbtree_model_param\":{\"num_parallel_tree\":\"1\"},\"tree_info\":[0],\"trees\":[" \
-    tree "]}}}}"
+#define MODEL(parameters, tree)                                                                          \
+    "{\"version\":[1,7,6],\"learner\":{\"learner_model_param\":{" parameters "},"                        \
+    "\"objective\":{\"name\":\"reg:squarederror\"},\"gradient_booster\":{\"name\":\"gbtree\","           \
+    "\"model\":{\"gbtree_model_param\":{\"num_parallel_tree\":\"1\"},\"tree_info\":[0],\"trees\":[" tree \
+    "]}}}}"
 #define PARAMETERS "\"base_score\":\"0.5\",\"num_class\":\"0\",\"num_feature\":\"2\""
 #define TREE(left, right, feature, condition)                                                      \
     "{\"left_children\":[" left "],\"right_children\":[" right "],\"split_indices\":[" feature     \
@@ -206,18 +216,28 @@ TEST(model_file, what_is_wrong_is_said)
         {STR_INIT("{L"), "UBJSON"},
         {STR_INIT(MODEL("\"num_feature\":\"2\"", "")), "base_score"},
         {STR_INIT(MODEL("\"base_score\":\"x\",\"num_feature\":\"2\"", "")), "'base_score' is 'x'"},
-        {STR_INIT(MODEL("\"base_score\":\"[1,2]\",\"num_feature\":\"2\"", "")), "more numbers than the model's 1 outputs"},
+        {STR_INIT(MODEL("\"base_score\":\"[1,2]\",\"num_feature\":\"2\"", "")),
+         "more numbers than the model's 1 outputs"},
         {STR_INIT(MODEL("\"base_score\":\"1\",\"num_feature\":\"-1\"", "")), "'num_feature' is -1"},
         {STR_INIT(MODEL(PARAMETERS, "")), "'tree_info' has 1 elements, the others have 0"},
-        {STR_INIT(MODEL(PARAMETERS, TREE("1,-1,-1", "2,-1,-1", "2,0,0", "1.5,0,0"))), "tree 0: node 0 splits by feature 2"},
-        {STR_INIT(MODEL(PARAMETERS, TREE("1,-1,-1", "2,-1,-1", "0,0", "1.5,0,0"))), "'split_indices' has 2 elements, the others have 3"},
-        {STR_INIT(MODEL(PARAMETERS, TREE("1,-1,-1", "3,-1,-1", "0,0,0", "1.5,0,0"))), "node 0 has child 3"},
-        {STR_INIT(MODEL(PARAMETERS, TREE("1,-1,-1", "1,-1,-1", "0,0,0", "1.5,0,0"))), "node 1 is a child of both node 0 and node 0"},
-        {STR_INIT(MODEL(PARAMETERS, TREE("1,0,-1", "2,2,-1", "0,0,0", "1.5,0,0"))), "node 1 has child 0"},
-        {STR_INIT(MODEL(PARAMETERS, TREE("1,2,-1", "2,1,-1", "0,0,0", "1.5,0,0"))), "is a child of both"},
-        {STR_INIT(MODEL(PARAMETERS, TREE("1,-1,-1", "-1,-1,-1", "0,0,0", "1.5,0,0"))), "node 0 has child -1"},
-        {STR_INIT(MODEL(PARAMETERS, TREE("1,-1,-1", "2,-1,-1", "0,0,0", "NaN,0,0"))), "node 0 has the split condition NaN"},
-        {STR_INIT(MODEL(PARAMETERS, TREE("1,-1,-1.5", "2,-1,-1", "0,0,0", "1,0,0"))), "'left_children': element 2 is no 32-bit integer"},
+        {STR_INIT(MODEL(PARAMETERS, TREE("1,-1,-1", "2,-1,-1", "2,0,0", "1.5,0,0"))),
+         "tree 0: node 0 splits by feature 2"},
+        {STR_INIT(MODEL(PARAMETERS, TREE("1,-1,-1", "2,-1,-1", "0,0", "1.5,0,0"))),
+         "'split_indices' has 2 elements, the others have 3"},
+        {STR_INIT(MODEL(PARAMETERS, TREE("1,-1,-1", "3,-1,-1", "0,0,0", "1.5,0,0"))),
+         "node 0 has child 3"},
+        {STR_INIT(MODEL(PARAMETERS, TREE("1,-1,-1", "1,-1,-1", "0,0,0", "1.5,0,0"))),
+         "node 1 is a child of both node 0 and node 0"},
+        {STR_INIT(MODEL(PARAMETERS, TREE("1,0,-1", "2,2,-1", "0,0,0", "1.5,0,0"))),
+         "node 1 has child 0"},
+        {STR_INIT(MODEL(PARAMETERS, TREE("1,2,-1", "2,1,-1", "0,0,0", "1.5,0,0"))),
+         "is a child of both"},
+        {STR_INIT(MODEL(PARAMETERS, TREE("1,-1,-1", "-1,-1,-1", "0,0,0", "1.5,0,0"))),
+         "node 0 has child -1"},
+        {STR_INIT(MODEL(PARAMETERS, TREE("1,-1,-1", "2,-1,-1", "0,0,0", "NaN,0,0"))),
+         "node 0 has the split condition NaN"},
+        {STR_INIT(MODEL(PARAMETERS, TREE("1,-1,-1.5", "2,-1,-1", "0,0,0", "1,0,0"))),
+         "'left_children': element 2 is no 32-bit integer"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         Error err = {0};
@@ -228,19 +248,23 @@ TEST(model_file, what_is_wrong_is_said)
     }
     Error err = {0};
     AUTO(boost_model_free) BoostModel *model = NULL;
-    CHECK_OK(boost_model_parse(STR(MODEL(PARAMETERS, TREE("1,-1,-1", "2,-1,-1", "0,0,0", "1.5,0,0"))), &model, &err), err);
+    CHECK_OK(
+        boost_model_parse(STR(MODEL(PARAMETERS, TREE("1,-1,-1", "2,-1,-1", "0,0,0", "1.5,0,0"))),
+                          &model, &err),
+        err);
 }
 
 /* Every file cut anywhere, and with any byte changed, is read or refused, and what is read predicts. */
 TEST(model_file, damaged_files_do_no_harm)
 {
-    static const char *const files[] = {"v17_regression.bin", "v17_dart.bin", "v17_linear.bin", "v32_categories.ubj",
-                                        "v17_regression.json"};
+    static const char *const files[] = {"v17_regression.bin", "v17_dart.bin", "v17_linear.bin",
+                                        "v32_categories.ubj", "v17_regression.json"};
     ARENA(arena);
     for (size_t f = 0; f < COUNT(files); f++) {
         Error err = {0};
         Str bytes;
-        const char *path = test_path(arena_format(&arena, "tests/golden/boost_models/%s", files[f]).ptr);
+        const char *path = test_path(
+            arena_format(&arena, "tests/golden/boost_models/%s", files[f]).ptr);
         CHECK_OK(file_read(path, 1 << 20, &arena, &bytes, &err), err);
         char *copy = arena_cstr(&arena, bytes);
         for (size_t i = 0; i < 2 * bytes.len; i++) {

@@ -507,15 +507,20 @@ static const float *find_shift(const BoostModel *model, Arena *arena)
 bool boost_model_print(const BoostModel *model, ModelFormat format, StrBuf *to, Error *err)
 {
     ARENA(arena);
-    Out out = {.binary = format == MODEL_UBJSON, .shift = find_shift(model, &arena), .to = to, .json = JSON_WRITER(to)};
+    Out out = {.binary = format == MODEL_UBJSON,
+               .shift = find_shift(model, &arena),
+               .to = to,
+               .json = JSON_WRITER(to)};
     out.json.non_finite = true;
     write_model(&out, model);
-    if (to->overflow) return error_set(err, ERROR_LIMIT, "the model is larger than %zu bytes", to->max);
+    if (to->overflow)
+        return error_set(err, ERROR_LIMIT, "the model is larger than %zu bytes", to->max);
     return true;
 }
 
 bool boost_model_write(const BoostModel *model, ModelFormat format, const char *path, Error *err)
 {
     AUTO_STRBUF StrBuf text = STRBUF(MODEL_BYTES_MAX);
-    return boost_model_print(model, format, &text, err) && file_commit(path, strbuf_str(&text), err);
+    return boost_model_print(model, format, &text, err) &&
+           file_commit(path, strbuf_str(&text), err);
 }

@@ -16,10 +16,10 @@
 #include <math.h>
 
 enum {
-    CHUNK_ROWS = 4096,       /* of parallel_for */
-    FEW_ROWS = 24,           /* below this, walking is quicker than filling a block */
+    CHUNK_ROWS = 4096,        /* of parallel_for */
+    FEW_ROWS = 24,            /* below this, walking is quicker than filling a block */
     SLICE_COLUMNS_MAX = 8192, /* beyond, a block of ranks would be larger than it is worth */
-    ROW_COLUMNS_MAX = 2048,  /* used columns predict_margin_row copies to the stack */
+    ROW_COLUMNS_MAX = 2048,   /* used columns predict_margin_row copies to the stack */
 };
 
 typedef struct Scratch {
@@ -27,7 +27,7 @@ typedef struct Scratch {
     float *columns; /* slice: one column, or all used ones for CSR */
     uint8_t *ranks; /* slice: per used column two blocks of 16-bit ranks */
     const void **slots;
-    float *acc;     /* n_groups x block_rows */
+    float *acc; /* n_groups x block_rows */
     void *masks;
 } Scratch;
 
@@ -84,7 +84,8 @@ static bool copy_used_rows(const Predictor *p, const Matrix *data, int64_t begin
             float *row = x + i * stride;
             for (int32_t u = 0; u < n_used; u++) row[u] = data->absent;
             for (int64_t k = data->row_start[begin + i]; k < data->row_start[begin + i + 1]; k++) {
-                int32_t u = p->used_of_feature[data->col[k]] - 1, c = p->used_of_category[data->col[k]] - 1;
+                int32_t u = p->used_of_feature[data->col[k]] - 1,
+                        c = p->used_of_category[data->col[k]] - 1;
                 if (u >= 0) row[u] = data->value[k];
                 if (c >= 0) row[c] = data->value[k];
             }
@@ -110,13 +111,15 @@ static bool copy_used_rows(const Predictor *p, const Matrix *data, int64_t begin
 }
 
 /* CSR rows as columns of SLICE_ROWS values. */
-static void spread_sparse(const Predictor *p, const Matrix *data, int64_t begin, int32_t n, float *columns)
+static void spread_sparse(const Predictor *p, const Matrix *data, int64_t begin, int32_t n,
+                          float *columns)
 {
     size_t size = (size_t)p->n_used * SLICE_ROWS;
     for (size_t i = 0; i < size; i++) columns[i] = data->absent;
     for (int32_t i = 0; i < n; i++)
         for (int64_t k = data->row_start[begin + i]; k < data->row_start[begin + i + 1]; k++) {
-            int32_t u = p->used_of_feature[data->col[k]] - 1, c = p->used_of_category[data->col[k]] - 1;
+            int32_t u = p->used_of_feature[data->col[k]] - 1,
+                    c = p->used_of_category[data->col[k]] - 1;
             if (u >= 0) columns[(size_t)u * SLICE_ROWS + (size_t)i] = data->value[k];
             if (c >= 0) columns[(size_t)c * SLICE_ROWS + (size_t)i] = data->value[k];
         }
@@ -183,7 +186,8 @@ static void predict_chunk(void *arg, size_t chunk, size_t begin, size_t end)
     Scratch scratch;
     if (scratch_init(&scratch, job))
         for (size_t i = begin; i < end; i += (size_t)job->block_rows)
-            predict_block(job, &scratch, (int64_t)i, (int32_t)MIN((size_t)job->block_rows, end - i));
+            predict_block(job, &scratch, (int64_t)i,
+                          (int32_t)MIN((size_t)job->block_rows, end - i));
     else
         __atomic_store_n(&job->failed, 1, __ATOMIC_RELAXED);
     scratch_clear(&scratch);
@@ -240,7 +244,8 @@ bool predict_margin(const Predictor *p, const Matrix *data, Pool *pool, float *o
         return true;
     }
     job.stride = (p->n_used + 1 + 15) & ~15;
-    job.slice = p->sliced && p->n_used <= SLICE_COLUMNS_MAX && slice_supported() && n_rows >= FEW_ROWS;
+    job.slice = p->sliced && p->n_used <= SLICE_COLUMNS_MAX && slice_supported() &&
+                n_rows >= FEW_ROWS;
     job.block_rows = job.slice ? SLICE_ROWS : (int32_t)MIN(512, MAX(8, 65536 / job.stride));
     parallel_for(pool, n_rows, CHUNK_ROWS, predict_chunk, &job);
     if (job.failed) return error_set(err, ERROR_NO_MEMORY, "no memory for prediction");
@@ -251,7 +256,10 @@ void predict_margin_row(const Predictor *p, const float *row, float *out)
 {
     for (int32_t g = 0; g < p->n_groups; g++) out[g] = p->base[g];
     if (p->model->booster == BOOSTER_GBLINEAR) {
-        Matrix one = {.layout = MATRIX_ROWS, .n_rows = 1, .n_cols = p->n_features, .rows = row,
+        Matrix one = {.layout = MATRIX_ROWS,
+                      .n_rows = 1,
+                      .n_cols = p->n_features,
+                      .rows = row,
                       .row_stride = p->n_features};
         Job job = {.p = p, .data = &one, .out = out};
         linear_chunk(&job, 0, 0, 1);

@@ -76,10 +76,11 @@ static bool find_columns(Predictor *p, Error *err)
                                  feature, p->n_features);
             bool category = tree->categorical[i];
             if (!category && isnan(tree->threshold[i]))
-                return error_set(err, ERROR_INVALID, "tree %d, node %d: the threshold is NaN", t, i);
-            UsedColumn *used = &p->used[use_column(
-                p, category ? p->used_of_category : p->used_of_feature, feature,
-                category ? SLICE_SET : SLICE_U8)];
+                return error_set(err, ERROR_INVALID, "tree %d, node %d: the threshold is NaN", t,
+                                 i);
+            UsedColumn *used =
+                &p->used[use_column(p, category ? p->used_of_category : p->used_of_feature, feature,
+                                    category ? SLICE_SET : SLICE_U8)];
             *(tree->default_left[i] ? &used->left : &used->right) = true;
             if (category) {
                 p->any_category = true;
@@ -160,16 +161,20 @@ static void pack_tree(Predictor *p, int32_t t, int32_t root, int32_t *order, int
         PackedNode *to = &p->nodes[root + i];
         packed->height = MAX(packed->height, level[i]);
         if (tree_is_leaf(tree, node)) {
-            *to = (PackedNode){INFINITY, (uint32_t)p->n_used << 2, root + i,
+            *to = (PackedNode){INFINITY,
+                               (uint32_t)p->n_used << 2,
+                               root + i,
                                {.value = tree->threshold[node] * weight}};
             continue;
         }
         bool category = tree->categorical[node];
-        int32_t used = (category ? p->used_of_category : p->used_of_feature)[tree->feature[node]] - 1;
+        int32_t used = (category ? p->used_of_category : p->used_of_feature)[tree->feature[node]] -
+                       1;
         *to = (PackedNode){tree->threshold[node],
                            (uint32_t)used << 2 | (tree->default_left[node] ? 0 : PACKED_RIGHT) |
                                (category ? PACKED_CATEGORY : 0),
-                           root + n, {.value = 0}};
+                           root + n,
+                           {.value = 0}};
         if (category) {
             to->set = add_set(p, tree, node);
             packed->categorical = true;
@@ -209,7 +214,8 @@ static void slice_one(Predictor *p, int32_t t, uint32_t *n_nodes, uint32_t *n_se
             int32_t low = place, n = 1;
             for (; low < 1 << height; low *= 2) n *= 2;
             for (int32_t i = 0; i < n; i++)
-                p->slice_leaves[slice->first_leaf + (uint32_t)(low + i - (1 << height))] = from->value;
+                p->slice_leaves[slice->first_leaf + (uint32_t)(low + i - (1 << height))] =
+                    from->value;
             continue;
         }
         const UsedColumn *used = &p->used[from->column >> 2];
@@ -255,7 +261,8 @@ static bool slice_trees(Predictor *p, Error *err)
         n_nodes += (size_t)tree->n_nodes / 2;
         for (int32_t i = 0; i < tree->n_nodes; i++) n_sets += tree->categorical[i];
     }
-    if (n_leaves > UINT32_MAX || n_nodes > UINT32_MAX) return p->sliced = p->all_sliced = false, true;
+    if (n_leaves > UINT32_MAX || n_nodes > UINT32_MAX)
+        return p->sliced = p->all_sliced = false, true;
     p->slice_nodes = data_array(SliceNode, n_nodes, "the compiled trees", err);
     p->slice_leaves = data_array(float, n_leaves, "the compiled trees", err);
     p->slice_sets = data_array(uint8_t, n_sets * 256, "the compiled trees", err);
@@ -270,7 +277,8 @@ static bool compile(Predictor *p, Error *err)
 {
     const BoostModel *model = p->model;
     p->base = arena_array(&p->arena, float, p->n_groups);
-    for (int32_t g = 0; g < p->n_groups; g++) p->base[g] = (float)boost_model_group_margin(model, g);
+    for (int32_t g = 0; g < p->n_groups; g++)
+        p->base[g] = (float)boost_model_group_margin(model, g);
     if (model->booster == BOOSTER_GBLINEAR) return true;
 
     p->n_trees = model->n_trees;

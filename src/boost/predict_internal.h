@@ -12,9 +12,9 @@
  * with the extra column n_used, which holds 0: walking on from it changes nothing, so that several
  * rows or trees can go in step without a branch. */
 typedef struct PackedNode {
-    float threshold;  /* +inf in a leaf */
-    uint32_t column;  /* used column << 2 | PACKED_CATEGORY | PACKED_RIGHT */
-    int32_t left;     /* index in `nodes`; a leaf's own */
+    float threshold; /* +inf in a leaf */
+    uint32_t column; /* used column << 2 | PACKED_CATEGORY | PACKED_RIGHT */
+    int32_t left;    /* index in `nodes`; a leaf's own */
     union {
         float value;  /* of a leaf, tree weight included */
         uint32_t set; /* of a categorical split */
@@ -52,9 +52,9 @@ typedef struct PackedTree {
 /* ---- sliced trees: a node is one comparison over the ranks of many rows ---- */
 
 enum {
-    SLICE_ROWS = 512,      /* rows of a block: one bit each in a 512-bit register */
+    SLICE_ROWS = 512, /* rows of a block: one bit each in a 512-bit register */
     SLICE_HEIGHT_MAX = 8,
-    SLICE_RANKS_8 = 255,   /* thresholds of a column whose ranks fit a byte */
+    SLICE_RANKS_8 = 255, /* thresholds of a column whose ranks fit a byte */
     SLICE_RANKS_16 = 65535,
     SLICE_CATEGORIES = 254, /* codes 0..253, then "in no set" and "missing, goes right" */
 };
@@ -76,11 +76,11 @@ typedef struct UsedColumn {
 } UsedColumn;
 
 typedef struct SliceNode {
-    uint32_t slot;  /* 2 * used column + (missing goes right) */
-    uint16_t rank;  /* goes right when the rank is greater */
-    uint8_t place;  /* in the complete tree: root 1, children 2p and 2p + 1 */
-    uint8_t kind;   /* SliceKind */
-    uint32_t set;   /* SLICE_SET: number of the 256-byte table */
+    uint32_t slot; /* 2 * used column + (missing goes right) */
+    uint16_t rank; /* goes right when the rank is greater */
+    uint8_t place; /* in the complete tree: root 1, children 2p and 2p + 1 */
+    uint8_t kind;  /* SliceKind */
+    uint32_t set;  /* SLICE_SET: number of the 256-byte table */
 } SliceNode;
 
 typedef struct SliceTree {
@@ -94,7 +94,7 @@ struct Predictor {
     const BoostModel *model;
     Arena arena;
     int32_t n_groups, n_features, n_trees;
-    float *base;               /* margin each group starts from */
+    float *base; /* margin each group starts from */
 
     UsedColumn *used;
     int32_t n_used;
@@ -107,13 +107,13 @@ struct Predictor {
     CategorySet *sets;
     int32_t n_sets;
 
-    bool sliced;               /* any tree is usable */
-    bool all_sliced;           /* every tree is */
+    bool sliced;     /* any tree is usable */
+    bool all_sliced; /* every tree is */
     bool any_category;
     SliceTree *slices;
     SliceNode *slice_nodes;
-    float *slice_leaves;       /* 64-byte aligned per tree */
-    uint8_t *slice_sets;       /* 256 bytes each: 0x80 goes right */
+    float *slice_leaves; /* 64-byte aligned per tree */
+    uint8_t *slice_sets; /* 256 bytes each: 0x80 goes right */
 };
 
 /* Adds one tree for n rows of `stride` floats (the used columns and the extra zero column) to

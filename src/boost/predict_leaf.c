@@ -29,7 +29,8 @@ static void leaf_chunk(void *arg, size_t chunk, size_t begin, size_t end)
         for (int32_t t = 0; t < model->n_trees; t++) {
             const Tree *tree = &model->trees[t];
             int32_t node = 0;
-            while (!tree_is_leaf(tree, node)) node = tree_next(tree, node, row[tree->feature[node]]);
+            while (!tree_is_leaf(tree, node))
+                node = tree_next(tree, node, row[tree->feature[node]]);
             job->out[(int64_t)i * model->n_trees + t] = (float)node;
         }
     }
@@ -38,7 +39,8 @@ static void leaf_chunk(void *arg, size_t chunk, size_t begin, size_t end)
 void predict_copy_row(const BoostModel *model, const Matrix *data, int64_t i, float *row)
 {
     matrix_copy_rows(data, i, i + 1, row, model->n_features);
-    for (int32_t f = data->n_cols; f < model->n_features; f++) row[f] = data->absent; /* narrower CSR */
+    for (int32_t f = data->n_cols; f < model->n_features; f++)
+        row[f] = data->absent; /* narrower CSR */
 }
 
 bool predict_leaf(const BoostModel *model, const Matrix *data, Pool *pool, float *out, Error *err)

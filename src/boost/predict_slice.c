@@ -22,7 +22,8 @@
 #include <math.h>
 
 /* Categories as codes; not worth a vector. */
-static bool category_codes(const UsedColumn *column, const float *x, int32_t n, uint8_t *left, uint8_t *right)
+static bool category_codes(const UsedColumn *column, const float *x, int32_t n, uint8_t *left,
+                           uint8_t *right)
 {
     bool missing = false;
     float end = (float)column->n_categories;
@@ -45,7 +46,8 @@ static bool category_codes(const UsedColumn *column, const float *x, int32_t n, 
 /* Everything about a tree's shape is known when these loops are compiled.  With the address sanitizer
  * the unrolled code takes a compiler minutes, so it keeps its loops there. */
 #if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) || __has_feature(thread_sanitizer)
+#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) ||                         \
+    __has_feature(thread_sanitizer)
 #define UNROLL(n)
 #endif
 #endif
@@ -60,17 +62,18 @@ static bool category_codes(const UsedColumn *column, const float *x, int32_t n, 
 /* ================================ AVX-512 ================================ */
 
 typedef struct Search512 {
-    __m512 level[5];             /* 1, 2, 4, 8, 16 entries */
+    __m512 level[5]; /* 1, 2, 4, 8, 16 entries */
     __m512 level5[2], level6[4], level7[8];
 } Search512;
 
 /* Walks `levels` levels of the search tree for 16 values; the first 8 are in registers. */
-static INLINE TARGET_AVX512 __m512i search_512(const Search512 *s, const float *tree, __m512 x, int levels)
+static INLINE TARGET_AVX512 __m512i search_512(const Search512 *s, const float *tree, __m512 x,
+                                               int levels)
 {
     __m512i one = _mm512_set1_epi32(1);
     __mmask16 first = _mm512_cmp_ps_mask(x, s->level[0], _CMP_GE_OQ), second = 0;
     __m512i k = _mm512_maskz_mov_epi32(first, one);
-UNROLL(8)
+    UNROLL(8)
     for (int l = 1; l < 8; l++) {
         if (l >= levels) break;
         __m512 t;
@@ -104,16 +107,21 @@ UNROLL(8)
     return k;
 }
 
-static INLINE TARGET_AVX512 bool ranks_512(const UsedColumn *c, const float *x, int32_t n, void *out, int levels)
+static INLINE TARGET_AVX512 bool ranks_512(const UsedColumn *c, const float *x, int32_t n,
+                                           void *out, int levels)
 {
     const float *tree = c->search;
     UNINITIALIZED Search512 s;
     s.level[0] = _mm512_set1_ps(tree[0]);
     __m512 none = _mm512_setzero_ps();
-    for (int l = 1; l < 5; l++) s.level[l] = l < levels ? _mm512_loadu_ps(tree + (1 << l) - 1) : none;
-    for (int i = 0; i < 2; i++) s.level5[i] = levels > 5 ? _mm512_loadu_ps(tree + 31 + 16 * i) : none;
-    for (int i = 0; i < 4; i++) s.level6[i] = levels > 6 ? _mm512_loadu_ps(tree + 63 + 16 * i) : none;
-    for (int i = 0; i < 8; i++) s.level7[i] = levels > 7 ? _mm512_loadu_ps(tree + 127 + 16 * i) : none;
+    for (int l = 1; l < 5; l++)
+        s.level[l] = l < levels ? _mm512_loadu_ps(tree + (1 << l) - 1) : none;
+    for (int i = 0; i < 2; i++)
+        s.level5[i] = levels > 5 ? _mm512_loadu_ps(tree + 31 + 16 * i) : none;
+    for (int i = 0; i < 4; i++)
+        s.level6[i] = levels > 6 ? _mm512_loadu_ps(tree + 63 + 16 * i) : none;
+    for (int i = 0; i < 8; i++)
+        s.level7[i] = levels > 7 ? _mm512_loadu_ps(tree + 127 + 16 * i) : none;
     __m512i top = _mm512_set1_epi32(c->n_thresholds);
     __mmask16 missing = 0;
     for (int32_t i = 0; i < n; i += 16) {
@@ -124,24 +132,44 @@ static INLINE TARGET_AVX512 bool ranks_512(const UsedColumn *c, const float *x, 
         if (levels <= 8)
             _mm_storeu_si128((__m128i *)((uint8_t *)out + i), _mm512_cvtepi32_epi8(rank));
         else
-            _mm256_storeu_si256((__m256i *)(void *)((uint16_t *)out + i), _mm512_cvtepi32_epi16(rank));
+            _mm256_storeu_si256((__m256i *)(void *)((uint16_t *)out + i),
+                                _mm512_cvtepi32_epi16(rank));
     }
     return missing != 0;
 }
 
-static TARGET_AVX512 bool column_ranks_512(const UsedColumn *c, const float *x, int32_t n, void *left, void *right)
+static TARGET_AVX512 bool column_ranks_512(const UsedColumn *c, const float *x, int32_t n,
+                                           void *left, void *right)
 {
     bool missing;
     switch (c->levels) {
-    case 1: missing = ranks_512(c, x, n, left, 1); break;
-    case 2: missing = ranks_512(c, x, n, left, 2); break;
-    case 3: missing = ranks_512(c, x, n, left, 3); break;
-    case 4: missing = ranks_512(c, x, n, left, 4); break;
-    case 5: missing = ranks_512(c, x, n, left, 5); break;
-    case 6: missing = ranks_512(c, x, n, left, 6); break;
-    case 7: missing = ranks_512(c, x, n, left, 7); break;
-    case 8: missing = ranks_512(c, x, n, left, 8); break;
-    default: missing = ranks_512(c, x, n, left, c->levels); break;
+    case 1:
+        missing = ranks_512(c, x, n, left, 1);
+        break;
+    case 2:
+        missing = ranks_512(c, x, n, left, 2);
+        break;
+    case 3:
+        missing = ranks_512(c, x, n, left, 3);
+        break;
+    case 4:
+        missing = ranks_512(c, x, n, left, 4);
+        break;
+    case 5:
+        missing = ranks_512(c, x, n, left, 5);
+        break;
+    case 6:
+        missing = ranks_512(c, x, n, left, 6);
+        break;
+    case 7:
+        missing = ranks_512(c, x, n, left, 7);
+        break;
+    case 8:
+        missing = ranks_512(c, x, n, left, 8);
+        break;
+    default:
+        missing = ranks_512(c, x, n, left, c->levels);
+        break;
     }
     if (!missing || !c->right) return false;
     for (int32_t i = 0; i < n; i += 16) {
@@ -152,7 +180,8 @@ static TARGET_AVX512 bool column_ranks_512(const UsedColumn *c, const float *x, 
             rank = _mm_mask_mov_epi8(rank, nan, _mm_set1_epi8((char)c->n_thresholds));
             _mm_storeu_si128((__m128i *)((uint8_t *)right + i), rank);
         } else {
-            __m256i rank = _mm256_loadu_si256((const __m256i *)(const void *)((const uint16_t *)left + i));
+            __m256i rank = _mm256_loadu_si256(
+                (const __m256i *)(const void *)((const uint16_t *)left + i));
             rank = _mm256_mask_mov_epi16(rank, nan, _mm256_set1_epi16((short)c->n_thresholds));
             _mm256_storeu_si256((__m256i *)(void *)((uint16_t *)right + i), rank);
         }
@@ -162,13 +191,14 @@ static TARGET_AVX512 bool column_ranks_512(const UsedColumn *c, const float *x, 
 
 /* Bit i of `bits`: row i goes right at this node. */
 static INLINE TARGET_AVX512 void node_bits_512(const Predictor *p, const SliceNode *node,
-                                               const void *const *slots, int n_groups, uint64_t *bits)
+                                               const void *const *slots, int n_groups,
+                                               uint64_t *bits)
 {
     const uint8_t *ranks = slots[node->slot];
     if (LIKELY(node->kind == SLICE_U8)) {
         __m512i rank = _mm512_set1_epi8((char)node->rank);
         if (LIKELY(n_groups == 8)) {
-UNROLL(8)
+            UNROLL(8)
             for (int g = 0; g < 8; g++)
                 bits[g] = _mm512_cmpgt_epu8_mask(_mm512_loadu_si512(ranks + 64 * g), rank);
         } else {
@@ -190,7 +220,8 @@ UNROLL(8)
             __m512i code = _mm512_loadu_si512(ranks + 64 * g);
             __m512i low = _mm512_permutex2var_epi8(t0, code, t1);
             __m512i high = _mm512_permutex2var_epi8(t2, code, t3);
-            bits[g] = _mm512_movepi8_mask(_mm512_mask_blend_epi8(_mm512_movepi8_mask(code), low, high));
+            bits[g] = _mm512_movepi8_mask(
+                _mm512_mask_blend_epi8(_mm512_movepi8_mask(code), low, high));
         }
     }
 }
@@ -201,21 +232,23 @@ static INLINE TARGET_AVX512 __m512i narrow_512(const __m512i *m, const __m512i *
     enum { CHOOSE = 0xca }; /* a ? b : c */
     UNINITIALIZED __m512i v[64];
     int n = 1 << (d - 1);
-UNROLL(16)
+    UNROLL(16)
     for (int i = 0; i < n; i++)
-        v[i] = _mm512_ternarylogic_epi64(path[d - 1], m[2 * n + 2 * i + 1], m[2 * n + 2 * i], CHOOSE);
-UNROLL(8)
+        v[i] = _mm512_ternarylogic_epi64(path[d - 1], m[2 * n + 2 * i + 1], m[2 * n + 2 * i],
+                                         CHOOSE);
+    UNROLL(8)
     for (int j = d - 2; j >= 0; j--) {
         n /= 2;
-UNROLL(16)
+        UNROLL(16)
         for (int i = 0; i < n; i++)
             v[i] = _mm512_ternarylogic_epi64(path[j], v[2 * i + 1], v[2 * i], CHOOSE);
     }
     return v[0];
 }
 
-static INLINE TARGET_AVX512 void tree_512(const Predictor *p, const SliceTree *tree, const void *const *slots,
-                                          int32_t n, float *acc, __m512i *m, int height)
+static INLINE TARGET_AVX512 void tree_512(const Predictor *p, const SliceTree *tree,
+                                          const void *const *slots, int32_t n, float *acc,
+                                          __m512i *m, int height)
 {
     int n_groups = (n + 63) / 64;
     const SliceNode *node = p->slice_nodes + tree->first_node, *end = node + tree->n_nodes;
@@ -223,7 +256,7 @@ static INLINE TARGET_AVX512 void tree_512(const Predictor *p, const SliceTree *t
 
     UNINITIALIZED __m512i path[SLICE_HEIGHT_MAX];
     path[0] = m[1];
-UNROLL(8)
+    UNROLL(8)
     for (int d = 1; d < height; d++) path[d] = narrow_512(m, path, d);
 
     /* The lowest five bits of the leaf's number choose within 32 leaves, in two registers; those
@@ -231,32 +264,36 @@ UNROLL(8)
     const float *leaves = p->slice_leaves + tree->first_leaf;
     UNINITIALIZED __m512 leaf[16];
     int n_leaves = (1 << height) / 16;
-UNROLL(16)
+    UNROLL(16)
     for (int i = 0; i < n_leaves; i++) leaf[i] = _mm512_loadu_ps(leaves + 16 * i);
     UNINITIALIZED uint64_t words[SLICE_HEIGHT_MAX][8];
-UNROLL(8)
+    UNROLL(8)
     for (int d = 0; d < height; d++) _mm512_storeu_si512(words[d], path[d]);
     int over = height - 5;
     for (int g = 0; g < n_groups; g++) {
         __m512i number = _mm512_setzero_si512();
-UNROLL(5)
+        UNROLL(5)
         for (int d = 0; d < 5; d++)
-            number = _mm512_mask_add_epi8(number, words[over + d][g], number, _mm512_set1_epi8((char)(16 >> d)));
+            number = _mm512_mask_add_epi8(number, words[over + d][g], number,
+                                          _mm512_set1_epi8((char)(16 >> d)));
         __m128i part[4] = {_mm512_castsi512_si128(number), _mm512_extracti32x4_epi32(number, 1),
-                           _mm512_extracti32x4_epi32(number, 2), _mm512_extracti32x4_epi32(number, 3)};
-UNROLL(4)
+                           _mm512_extracti32x4_epi32(number, 2),
+                           _mm512_extracti32x4_epi32(number, 3)};
+        UNROLL(4)
         for (int q = 0; q < 4; q++) {
             __m512i k = _mm512_cvtepu8_epi32(part[q]);
             UNINITIALIZED __m512 v[8];
             int m_ = n_leaves / 2;
-UNROLL(8)
-            for (int i = 0; i < m_; i++) v[i] = _mm512_permutex2var_ps(leaf[2 * i], k, leaf[2 * i + 1]);
-UNROLL(3)
+            UNROLL(8)
+            for (int i = 0; i < m_; i++)
+                v[i] = _mm512_permutex2var_ps(leaf[2 * i], k, leaf[2 * i + 1]);
+            UNROLL(3)
             for (int d = over - 1; d >= 0; d--) {
                 __mmask16 bit = (__mmask16)(words[d][g] >> (16 * q));
                 m_ /= 2;
-UNROLL(4)
-                for (int i = 0; i < m_; i++) v[i] = _mm512_mask_blend_ps(bit, v[2 * i], v[2 * i + 1]);
+                UNROLL(4)
+                for (int i = 0; i < m_; i++)
+                    v[i] = _mm512_mask_blend_ps(bit, v[2 * i], v[2 * i + 1]);
             }
             float *to = acc + 64 * g + 16 * q;
             _mm512_storeu_ps(to, _mm512_add_ps(_mm512_loadu_ps(to), v[0]));
@@ -281,11 +318,13 @@ static TARGET_AVX512 void slice_tree_512(const Predictor *p, int32_t t, const vo
 /* The same with a byte a row, 32 rows a register: AVX2 has no masks, and its byte comparison is
  * signed, so ranks are kept with the highest bit turned over. */
 
-static TARGET_AVX2 bool column_ranks_256(const UsedColumn *c, const float *x, int32_t n, void *left, void *right)
+static TARGET_AVX2 bool column_ranks_256(const UsedColumn *c, const float *x, int32_t n, void *left,
+                                         void *right)
 {
     const float *tree = c->search;
     __m256 first = _mm256_set1_ps(tree[0]);
-    __m256 l1 = _mm256_loadu_ps(tree + 1), l2 = _mm256_loadu_ps(tree + 3), l3 = _mm256_loadu_ps(tree + 7);
+    __m256 l1 = _mm256_loadu_ps(tree + 1), l2 = _mm256_loadu_ps(tree + 3),
+           l3 = _mm256_loadu_ps(tree + 7);
     __m256i top = _mm256_set1_epi32(c->n_thresholds);
     int levels = c->levels, missing = 0;
     for (int32_t i = 0; i < n; i += 8) {
@@ -323,7 +362,8 @@ static TARGET_AVX2 bool column_ranks_256(const UsedColumn *c, const float *x, in
         if (c->kind == SLICE_U8)
             ((uint8_t *)right)[i] = nan ? (uint8_t)(c->n_thresholds ^ 0x80) : ((uint8_t *)left)[i];
         else
-            ((uint16_t *)right)[i] = nan ? (uint16_t)(c->n_thresholds ^ 0x8000) : ((uint16_t *)left)[i];
+            ((uint16_t *)right)[i] = nan ? (uint16_t)(c->n_thresholds ^ 0x8000)
+                                         : ((uint16_t *)left)[i];
     }
     return true;
 }
@@ -336,9 +376,10 @@ static INLINE TARGET_AVX2 void node_bytes_256(const Predictor *p, const SliceNod
     const uint8_t *ranks = slots[node->slot];
     if (LIKELY(node->kind == SLICE_U8)) {
         __m256i rank = _mm256_set1_epi8((char)(node->rank ^ 0x80));
-UNROLL(4)
+        UNROLL(4)
         for (int i = 0; i < LANES_256; i++)
-            to[i] = _mm256_cmpgt_epi8(_mm256_loadu_si256((const __m256i *)(const void *)(ranks + row + 32 * i)), rank);
+            to[i] = _mm256_cmpgt_epi8(
+                _mm256_loadu_si256((const __m256i *)(const void *)(ranks + row + 32 * i)), rank);
     } else if (node->kind == SLICE_U16) {
         __m256i rank = _mm256_set1_epi16((short)(node->rank ^ 0x8000));
         for (int i = 0; i < LANES_256; i++) {
@@ -350,12 +391,14 @@ UNROLL(4)
     } else {
         const uint8_t *set = p->slice_sets + (size_t)node->set * 256;
         int8_t *bytes = (int8_t *)to;
-        for (int i = 0; i < 32 * LANES_256; i++) bytes[i] = (int8_t)((int8_t)set[ranks[row + i]] >> 7);
+        for (int i = 0; i < 32 * LANES_256; i++)
+            bytes[i] = (int8_t)((int8_t)set[ranks[row + i]] >> 7);
     }
 }
 
-static INLINE TARGET_AVX2 void tree_256(const Predictor *p, const SliceTree *tree, const void *const *slots,
-                                        int32_t n, float *acc, __m256i *m, int height)
+static INLINE TARGET_AVX2 void tree_256(const Predictor *p, const SliceTree *tree,
+                                        const void *const *slots, int32_t n, float *acc, __m256i *m,
+                                        int height)
 {
     const SliceNode *nodes = p->slice_nodes + tree->first_node;
     const float *leaves = p->slice_leaves + tree->first_leaf;
@@ -366,23 +409,26 @@ static INLINE TARGET_AVX2 void tree_256(const Predictor *p, const SliceTree *tre
             UNINITIALIZED __m256i path[SLICE_HEIGHT_MAX];
             path[0] = m[LANES_256 + lane];
             __m256i number = _mm256_and_si256(path[0], _mm256_set1_epi8((char)(1 << (height - 1))));
-UNROLL(8)
+            UNROLL(8)
             for (int d = 1; d < height; d++) {
                 UNINITIALIZED __m256i v[64];
                 int w = 1 << (d - 1);
-UNROLL(16)
+                UNROLL(16)
                 for (int i = 0; i < w; i++)
                     v[i] = _mm256_blendv_epi8(m[LANES_256 * (2 * w + 2 * i) + lane],
-                                              m[LANES_256 * (2 * w + 2 * i + 1) + lane], path[d - 1]);
-UNROLL(8)
+                                              m[LANES_256 * (2 * w + 2 * i + 1) + lane],
+                                              path[d - 1]);
+                UNROLL(8)
                 for (int j = d - 2; j >= 0; j--) {
                     w /= 2;
-UNROLL(16)
-                    for (int i = 0; i < w; i++) v[i] = _mm256_blendv_epi8(v[2 * i], v[2 * i + 1], path[j]);
+                    UNROLL(16)
+                    for (int i = 0; i < w; i++)
+                        v[i] = _mm256_blendv_epi8(v[2 * i], v[2 * i + 1], path[j]);
                 }
                 path[d] = v[0];
                 number = _mm256_or_si256(
-                    number, _mm256_and_si256(v[0], _mm256_set1_epi8((char)(1 << (height - 1 - d)))));
+                    number,
+                    _mm256_and_si256(v[0], _mm256_set1_epi8((char)(1 << (height - 1 - d)))));
             }
             UNINITIALIZED uint8_t at[32];
             _mm256_storeu_si256((__m256i *)(void *)at, number);
@@ -416,7 +462,8 @@ bool slice_ranks(const UsedColumn *column, const float *x, int32_t n, void *left
                                      : column_ranks_256(column, x, n, left, right);
 }
 
-void slice_tree(const Predictor *p, int32_t t, const void *const *slots, int32_t n, float *acc, void *scratch)
+void slice_tree(const Predictor *p, int32_t t, const void *const *slots, int32_t n, float *acc,
+                void *scratch)
 {
     if (cpu_level() >= CPU_AVX512)
         slice_tree_512(p, t, slots, n, acc, scratch);
@@ -436,7 +483,8 @@ bool slice_ranks(const UsedColumn *column, const float *x, int32_t n, void *left
     return category_codes(column, x, n, left, right);
 }
 
-void slice_tree(const Predictor *p, int32_t t, const void *const *slots, int32_t n, float *acc, void *scratch)
+void slice_tree(const Predictor *p, int32_t t, const void *const *slots, int32_t n, float *acc,
+                void *scratch)
 {
     (void)p, (void)t, (void)slots, (void)n, (void)acc, (void)scratch;
     assert(!"no vectors here");

@@ -12,9 +12,9 @@
 
 typedef struct Shape {
     int32_t n_features, n_trees, n_groups;
-    int32_t n_nodes;      /* splits a tree */
+    int32_t n_nodes; /* splits a tree */
     int32_t depth_max;
-    int32_t n_thresholds; /* distinct ones a feature; 0: all different */
+    int32_t n_thresholds;   /* distinct ones a feature; 0: all different */
     int32_t category_every; /* every so many features is categorical; 0: none */
     int32_t category_max;
     bool dart, missing;
@@ -57,7 +57,9 @@ static BoostModel *random_model(const Shape *shape, uint64_t seed)
                     set[c] = (int32_t)random_below(random, at++, (uint64_t)shape->category_max);
                 CHECK_OK(tree_split_categories(&tree, node, feature, set, 8, left, &err), err);
             } else {
-                CHECK_OK(tree_split(&tree, node, feature, draw_threshold(shape, random, &at), left, &err), err);
+                CHECK_OK(tree_split(&tree, node, feature, draw_threshold(shape, random, &at), left,
+                                    &err),
+                         err);
             }
         }
         for (int32_t i = 0; i < tree.n_nodes; i++)
@@ -92,7 +94,8 @@ static float *random_rows(const Shape *shape, int64_t n, uint64_t seed)
 /* What the trees say, node by node. */
 static void reference(const BoostModel *model, const float *row, float *out)
 {
-    for (int32_t g = 0; g < model->n_groups; g++) out[g] = (float)boost_model_group_margin(model, g);
+    for (int32_t g = 0; g < model->n_groups; g++)
+        out[g] = (float)boost_model_group_margin(model, g);
     for (int32_t t = 0; t < model->n_trees; t++) {
         const Tree *tree = &model->trees[t];
         int32_t node = 0;
@@ -103,22 +106,94 @@ static void reference(const BoostModel *model, const float *row, float *out)
 }
 
 static const Shape shapes[] = {
-    {.n_features = 28, .n_trees = 20, .n_groups = 1, .n_nodes = 200, .depth_max = 6, .n_thresholds = 50},
-    {.n_features = 28, .n_trees = 20, .n_groups = 1, .n_nodes = 200, .depth_max = 6, .n_thresholds = 50, .missing = true},
-    {.n_features = 3, .n_trees = 40, .n_groups = 1, .n_nodes = 200, .depth_max = 6, .n_thresholds = 255, .missing = true},
-    {.n_features = 2, .n_trees = 60, .n_groups = 1, .n_nodes = 200, .depth_max = 6, .missing = true}, /* u16 */
-    {.n_features = 10, .n_trees = 9, .n_groups = 3, .n_nodes = 400, .depth_max = 7, .n_thresholds = 9, .missing = true},
-    {.n_features = 10, .n_trees = 9, .n_groups = 3, .n_nodes = 2000, .depth_max = 8, .n_thresholds = 100, .missing = true},
-    {.n_features = 10, .n_trees = 9, .n_groups = 2, .n_nodes = 2000, .depth_max = 40, .n_thresholds = 100, .missing = true},
-    {.n_features = 6, .n_trees = 15, .n_groups = 1, .n_nodes = 90, .depth_max = 6, .n_thresholds = 10, .missing = true,
-     .category_every = 2, .category_max = 12},
-    {.n_features = 6, .n_trees = 15, .n_groups = 1, .n_nodes = 90, .depth_max = 6, .n_thresholds = 10, .missing = true,
-     .category_every = 3, .category_max = 1000},
-    {.n_features = 6, .n_trees = 15, .n_groups = 1, .n_nodes = 90, .depth_max = 6, .n_thresholds = 10,
-     .category_every = 2, .category_max = 254, .dart = true},
-    {.n_features = 300, .n_trees = 15, .n_groups = 1, .n_nodes = 1, .depth_max = 1, .n_thresholds = 1, .missing = true},
+    {.n_features = 28,
+     .n_trees = 20,
+     .n_groups = 1,
+     .n_nodes = 200,
+     .depth_max = 6,
+     .n_thresholds = 50},
+    {.n_features = 28,
+     .n_trees = 20,
+     .n_groups = 1,
+     .n_nodes = 200,
+     .depth_max = 6,
+     .n_thresholds = 50,
+     .missing = true},
+    {.n_features = 3,
+     .n_trees = 40,
+     .n_groups = 1,
+     .n_nodes = 200,
+     .depth_max = 6,
+     .n_thresholds = 255,
+     .missing = true},
+    {.n_features = 2,
+     .n_trees = 60,
+     .n_groups = 1,
+     .n_nodes = 200,
+     .depth_max = 6,
+     .missing = true}, /* u16 */
+    {.n_features = 10,
+     .n_trees = 9,
+     .n_groups = 3,
+     .n_nodes = 400,
+     .depth_max = 7,
+     .n_thresholds = 9,
+     .missing = true},
+    {.n_features = 10,
+     .n_trees = 9,
+     .n_groups = 3,
+     .n_nodes = 2000,
+     .depth_max = 8,
+     .n_thresholds = 100,
+     .missing = true},
+    {.n_features = 10,
+     .n_trees = 9,
+     .n_groups = 2,
+     .n_nodes = 2000,
+     .depth_max = 40,
+     .n_thresholds = 100,
+     .missing = true},
+    {.n_features = 6,
+     .n_trees = 15,
+     .n_groups = 1,
+     .n_nodes = 90,
+     .depth_max = 6,
+     .n_thresholds = 10,
+     .missing = true,
+     .category_every = 2,
+     .category_max = 12},
+    {.n_features = 6,
+     .n_trees = 15,
+     .n_groups = 1,
+     .n_nodes = 90,
+     .depth_max = 6,
+     .n_thresholds = 10,
+     .missing = true,
+     .category_every = 3,
+     .category_max = 1000},
+    {.n_features = 6,
+     .n_trees = 15,
+     .n_groups = 1,
+     .n_nodes = 90,
+     .depth_max = 6,
+     .n_thresholds = 10,
+     .category_every = 2,
+     .category_max = 254,
+     .dart = true},
+    {.n_features = 300,
+     .n_trees = 15,
+     .n_groups = 1,
+     .n_nodes = 1,
+     .depth_max = 1,
+     .n_thresholds = 1,
+     .missing = true},
     {.n_features = 1, .n_trees = 5, .n_groups = 1, .n_nodes = 0, .depth_max = 1, .n_thresholds = 1},
-    {.n_features = 4000, .n_trees = 100, .n_groups = 1, .n_nodes = 100, .depth_max = 6, .missing = true},
+    {.n_features = 4000,
+     .n_trees = 100,
+     .n_groups = 1,
+     .n_nodes = 100,
+     .depth_max = 6,
+     .missing = true},
 };
 
 static bool same_bits(const float *a, const float *b, int64_t n)
@@ -138,15 +213,18 @@ TEST(predict, every_path_gives_the_bits_of_the_plain_walk)
         int64_t n = shape->n_features > 1000 ? 600 : 5000;
         int32_t n_features = shape->n_features, n_groups = shape->n_groups;
         AUTO_DATA float *x = random_rows(shape, n, s);
-        AUTO_DATA float *want = data_array(float, n * n_groups, "", NULL);
-        AUTO_DATA float *got = data_array(float, n * n_groups, "", NULL);
+        AUTO_DATA float *want = data_array(float, n *n_groups, "", NULL);
+        AUTO_DATA float *got = data_array(float, n *n_groups, "", NULL);
         for (int64_t i = 0; i < n; i++) reference(model, x + i * n_features, want + i * n_groups);
 
         for (int64_t i = 0; i < n; i++)
             predict_margin_row(predictor, x + i * n_features, got + i * n_groups);
         if (!same_bits(got, want, n * n_groups)) FAIL("shape %zu: single rows differ", s);
 
-        Matrix rows = {.layout = MATRIX_ROWS, .n_rows = n, .n_cols = n_features, .rows = x,
+        Matrix rows = {.layout = MATRIX_ROWS,
+                       .n_rows = n,
+                       .n_cols = n_features,
+                       .rows = x,
                        .row_stride = n_features};
         for (int threads = 0; threads < 2; threads++) {
             memset(got, 0, (size_t)(n * n_groups) * sizeof *got);
@@ -160,16 +238,18 @@ TEST(predict, every_path_gives_the_bits_of_the_plain_walk)
             Matrix part = rows;
             part.n_rows = few;
             CHECK_OK(predict_margin(predictor, &part, NULL, got, &err), err);
-            if (!same_bits(got, want, few * n_groups)) FAIL("shape %zu: %d rows differ", s, (int)few);
+            if (!same_bits(got, want, few * n_groups))
+                FAIL("shape %zu: %d rows differ", s, (int)few);
         }
 
         float **column = calloc((size_t)n_features, sizeof *column);
-        AUTO_DATA float *turned = data_array(float, n * n_features, "", NULL);
+        AUTO_DATA float *turned = data_array(float, n *n_features, "", NULL);
         for (int32_t f = 0; f < n_features; f++) {
             column[f] = turned + f * n;
             for (int64_t i = 0; i < n; i++) column[f][i] = x[i * n_features + f];
         }
-        Matrix columns = {.layout = MATRIX_COLUMNS, .n_rows = n, .n_cols = n_features, .column = column};
+        Matrix columns = {
+            .layout = MATRIX_COLUMNS, .n_rows = n, .n_cols = n_features, .column = column};
         memset(got, 0, (size_t)(n * n_groups) * sizeof *got);
         CHECK_OK(predict_margin(predictor, &columns, pool, got, &err), err);
         if (!same_bits(got, want, n * n_groups)) FAIL("shape %zu: columns differ", s);
@@ -177,7 +257,7 @@ TEST(predict, every_path_gives_the_bits_of_the_plain_walk)
 
         AUTO_DATA int64_t *start = data_array(int64_t, n + 1, "", NULL);
         AUTO_DATA int32_t *col = data_array(int32_t, n * n_features, "", NULL);
-        AUTO_DATA float *value = data_array(float, n * n_features, "", NULL);
+        AUTO_DATA float *value = data_array(float, n *n_features, "", NULL);
         for (int64_t i = 0; i < n; i++) {
             start[i + 1] = start[i];
             for (int32_t f = 0; f < n_features; f++) {
@@ -186,8 +266,13 @@ TEST(predict, every_path_gives_the_bits_of_the_plain_walk)
                 value[start[i + 1]++] = x[i * n_features + f];
             }
         }
-        Matrix sparse = {.layout = MATRIX_CSR, .n_rows = n, .n_cols = n_features, .row_start = start,
-                         .col = col, .value = value, .absent = NAN};
+        Matrix sparse = {.layout = MATRIX_CSR,
+                         .n_rows = n,
+                         .n_cols = n_features,
+                         .row_start = start,
+                         .col = col,
+                         .value = value,
+                         .absent = NAN};
         memset(got, 0, (size_t)(n * n_groups) * sizeof *got);
         CHECK_OK(predict_margin(predictor, &sparse, pool, got, &err), err);
         if (!same_bits(got, want, n * n_groups)) FAIL("shape %zu: sparse rows differ", s);

@@ -82,8 +82,10 @@ void walk_rows(const Predictor *p, int32_t t, const float *x, int64_t stride, in
 }
 
 /* Trees tree[0 .. n), n <= WALKS; the last one goes along for those that are not there. */
-static inline __attribute__((always_inline)) void trees_in_step(const Predictor *p, const PackedTree *tree, int32_t n,
-                                                                const float *x, bool missing, float *out)
+static inline __attribute__((always_inline)) void trees_in_step(const Predictor *p,
+                                                                const PackedTree *tree, int32_t n,
+                                                                const float *x, bool missing,
+                                                                float *out)
 {
     const PackedNode *nodes = p->nodes;
     UNINITIALIZED int32_t at[WALKS];

@@ -44,16 +44,16 @@ typedef struct Work {
     const BoostModel *model;
     const Tree *tree;
     float tree_weight;
-    int64_t width;    /* doubles a row: n_groups * (n_features + 1), or its square */
+    int64_t width; /* doubles a row: n_groups * (n_features + 1), or its square */
     bool interactions;
-    double *share;    /* per node: of the parent's cover */
-    double *mean;     /* per node: expected leaf value below */
-    uint8_t *right;   /* per node, per lane: the row goes right */
-    int32_t *order;   /* nodes, parents first */
-    Element *path;    /* DEPTH_MAX + 1 */
-    double *weight;   /* (DEPTH_MAX + 2) x LANES */
+    double *share;  /* per node: of the parent's cover */
+    double *mean;   /* per node: expected leaf value below */
+    uint8_t *right; /* per node, per lane: the row goes right */
+    int32_t *order; /* nodes, parents first */
+    Element *path;  /* DEPTH_MAX + 1 */
+    double *weight; /* (DEPTH_MAX + 2) x LANES */
     double *scale;
-    double *acc;      /* of the group: out rows, `width` apart */
+    double *acc; /* of the group: out rows, `width` apart */
 } Work;
 
 /* ---- one tree ---- */
@@ -92,7 +92,8 @@ static void decide(Work *w, const float *rows, int64_t stride, int32_t n)
     for (int32_t i = 0; i < tree->n_nodes; i++) {
         if (tree_is_leaf(tree, i)) continue;
         for (int32_t k = 0; k < n; k++)
-            w->right[i * LANES + k] = tree_next(tree, i, rows[k * stride + tree->feature[i]]) == tree->right[i];
+            w->right[i * LANES + k] = tree_next(tree, i, rows[k * stride + tree->feature[i]]) ==
+                                      tree->right[i];
     }
 }
 
@@ -119,7 +120,8 @@ static int32_t find_path(Work *w, int32_t leaf)
 }
 
 /* Subset weights of the path without element `skip` (-1: with all).  Returns the number of features. */
-static inline __attribute__((always_inline)) int32_t extend(const Work *w, int32_t d, int32_t skip, double *weight)
+static inline __attribute__((always_inline)) int32_t extend(const Work *w, int32_t d, int32_t skip,
+                                                            double *weight)
 {
     int32_t m = 0;
     for (int k = 0; k < LANES; k++) weight[k] = 1;
@@ -141,7 +143,8 @@ static inline __attribute__((always_inline)) int32_t extend(const Work *w, int32
 }
 
 /* What the m features' `element` adds, per lane, times leaf value 1. */
-static inline __attribute__((always_inline)) void unwind(const Element *element, const double *weight, int32_t m,
+static inline __attribute__((always_inline)) void unwind(const Element *element,
+                                                         const double *weight, int32_t m,
                                                          const double *none, double *phi)
 {
     double next[LANES], total[LANES], zero = element->zero;
@@ -157,10 +160,12 @@ static inline __attribute__((always_inline)) void unwind(const Element *element,
             next[k] = weight[i * LANES + k] - part * down;
         }
     }
-    for (int k = 0; k < LANES; k++) phi[k] = element->one[k] != 0 ? total[k] * (1 - zero) : -none[k];
+    for (int k = 0; k < LANES; k++)
+        phi[k] = element->one[k] != 0 ? total[k] * (1 - zero) : -none[k];
 }
 
-static inline __attribute__((always_inline)) void sum_none(const double *weight, int32_t m, double *none)
+static inline __attribute__((always_inline)) void sum_none(const double *weight, int32_t m,
+                                                           double *none)
 {
     for (int k = 0; k < LANES; k++) none[k] = 0;
     for (int32_t i = 0; i < m; i++) {
@@ -260,8 +265,10 @@ static void add_linear(const Job *job, const float *row, double *acc)
         double *to = acc + g * group_width;
         for (int32_t f = 0; f < model->n_features; f++)
             if (!isnan(row[f]))
-                to[f * step] += (double)row[f] * (double)model->linear[(int64_t)f * model->n_groups + g];
-        to[model->n_features * step] += (double)model->linear[(int64_t)model->n_features * model->n_groups + g];
+                to[f * step] += (double)row[f] *
+                                (double)model->linear[(int64_t)f * model->n_groups + g];
+        to[model->n_features * step] +=
+            (double)model->linear[(int64_t)model->n_features * model->n_groups + g];
     }
 }
 
@@ -272,9 +279,11 @@ static void add_batch(const Job *job, Work *w, const float *rows, double *acc, i
     int64_t group_width = job->interactions ? n_columns * n_columns : n_columns;
     for (int32_t i = 0; i < n; i++)
         for (int32_t g = 0; g < model->n_groups; g++)
-            acc[i * job->width + (g + 1) * group_width - 1] = (double)(float)boost_model_group_margin(model, g);
+            acc[i * job->width + (g + 1) * group_width - 1] = (double)(float)
+                boost_model_group_margin(model, g);
     if (model->booster == BOOSTER_GBLINEAR) {
-        for (int32_t i = 0; i < n; i++) add_linear(job, rows + i * (int64_t)model->n_features, acc + i * job->width);
+        for (int32_t i = 0; i < n; i++)
+            add_linear(job, rows + i * (int64_t)model->n_features, acc + i * job->width);
         return;
     }
     for (int32_t t = 0; t < model->n_trees; t++) {
@@ -295,7 +304,8 @@ static void shap_chunk(void *arg, size_t chunk, size_t begin, size_t end)
     (void)chunk;
     Job *job = arg;
     const BoostModel *model = job->model;
-    size_t largest = (size_t)job->largest, batch = (size_t)job->batch_rows, n_features = (size_t)model->n_features;
+    size_t largest = (size_t)job->largest, batch = (size_t)job->batch_rows,
+           n_features = (size_t)model->n_features;
     AUTO_DATA double *share = data_alloc(largest, sizeof(double), "", NULL);
     AUTO_DATA double *mean = data_alloc(largest, sizeof(double), "", NULL);
     AUTO_DATA uint8_t *right = data_alloc(largest, LANES, "", NULL);
@@ -308,8 +318,15 @@ static void shap_chunk(void *arg, size_t chunk, size_t begin, size_t end)
         __atomic_store_n(&job->failed, 1, __ATOMIC_RELAXED);
         return;
     }
-    Work w = {.model = model, .width = job->width, .interactions = job->interactions, .share = share,
-              .mean = mean, .right = right, .order = order, .path = path, .weight = weight};
+    Work w = {.model = model,
+              .width = job->width,
+              .interactions = job->interactions,
+              .share = share,
+              .mean = mean,
+              .right = right,
+              .order = order,
+              .path = path,
+              .weight = weight};
     for (size_t i = begin; i < end; i += batch) {
         int32_t n = (int32_t)MIN(batch, end - i);
         for (int32_t k = 0; k < n; k++)
@@ -321,31 +338,40 @@ static void shap_chunk(void *arg, size_t chunk, size_t begin, size_t end)
     }
 }
 
-static bool explain(const BoostModel *model, const Matrix *data, bool interactions, Pool *pool, float *out, Error *err)
+static bool explain(const BoostModel *model, const Matrix *data, bool interactions, Pool *pool,
+                    float *out, Error *err)
 {
     if (!predict_check(model, data, err)) return false;
     int64_t n_columns = (int64_t)model->n_features + 1;
-    Job job = {.model = model, .data = data, .out = out, .interactions = interactions,
+    Job job = {.model = model,
+               .data = data,
+               .out = out,
+               .interactions = interactions,
                .width = model->n_groups * (interactions ? n_columns * n_columns : n_columns)};
     for (int32_t t = 0; t < model->n_trees; t++) {
         job.largest = MAX(job.largest, model->trees[t].n_nodes);
         int32_t depth = tree_depth(&model->trees[t]);
         if (depth > DEPTH_MAX)
-            return error_set(err, ERROR_LIMIT, "tree %d is %d levels deep; contributions can be computed up to %d",
-                             t, depth, DEPTH_MAX);
+            return error_set(err, ERROR_LIMIT,
+                             "tree %d is %d levels deep; contributions can be computed up to %d", t,
+                             depth, DEPTH_MAX);
     }
-    job.batch_rows = (int32_t)MIN(BATCH_ROWS_MAX, MAX(LANES, BATCH_FLOATS / job.width / LANES * LANES));
+    job.batch_rows = (int32_t)MIN(BATCH_ROWS_MAX,
+                                  MAX(LANES, BATCH_FLOATS / job.width / LANES * LANES));
     parallel_for(pool, (size_t)data->n_rows, BATCH_ROWS_MAX, shap_chunk, &job);
-    return !job.failed || error_set(err, ERROR_NO_MEMORY, "no memory for contributions of %lld values a row",
-                                    (long long)job.width);
+    return !job.failed ||
+           error_set(err, ERROR_NO_MEMORY, "no memory for contributions of %lld values a row",
+                     (long long)job.width);
 }
 
-bool predict_contributions(const BoostModel *model, const Matrix *data, Pool *pool, float *out, Error *err)
+bool predict_contributions(const BoostModel *model, const Matrix *data, Pool *pool, float *out,
+                           Error *err)
 {
     return explain(model, data, false, pool, out, err);
 }
 
-bool predict_interactions(const BoostModel *model, const Matrix *data, Pool *pool, float *out, Error *err)
+bool predict_interactions(const BoostModel *model, const Matrix *data, Pool *pool, float *out,
+                          Error *err)
 {
     return explain(model, data, true, pool, out, err);
 }

@@ -71,7 +71,8 @@ void tree_clear(Tree *tree)
     *tree = (Tree){0};
 }
 
-bool tree_split(Tree *tree, int32_t node, int32_t feature, float threshold, bool default_left, Error *err)
+bool tree_split(Tree *tree, int32_t node, int32_t feature, float threshold, bool default_left,
+                Error *err)
 {
     assert(node >= 0 && node < tree->n_nodes && tree_is_leaf(tree, node));
     if (tree->n_nodes > INT32_MAX / 2 - 2)
@@ -98,8 +99,9 @@ bool tree_split(Tree *tree, int32_t node, int32_t feature, float threshold, bool
     return true;
 }
 
-bool tree_split_categories(Tree *tree, int32_t node, int32_t feature, const int32_t *right_categories,
-                           int32_t n, bool default_left, Error *err)
+bool tree_split_categories(Tree *tree, int32_t node, int32_t feature,
+                           const int32_t *right_categories, int32_t n, bool default_left,
+                           Error *err)
 {
     if (n < 0 || n > INT32_MAX / 4 - tree->n_categories)
         return error_set(err, ERROR_LIMIT, "a tree with more than %d categories", INT32_MAX / 4);
@@ -120,7 +122,8 @@ bool tree_split_categories(Tree *tree, int32_t node, int32_t feature, const int3
     tree->categorical[node] = 1;
     tree->set_start[node] = tree->n_categories;
     tree->set_size[node] = n;
-    if (n) memcpy(categories + tree->n_categories, right_categories, (size_t)n * sizeof *categories);
+    if (n)
+        memcpy(categories + tree->n_categories, right_categories, (size_t)n * sizeof *categories);
     tree->n_categories += n;
     return true;
 }

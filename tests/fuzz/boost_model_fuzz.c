@@ -14,9 +14,14 @@ static void use(const BoostModel *model)
     size_t n = (size_t)model->n_features, n_groups = (size_t)model->n_groups;
     if (n > 64 || n_groups > 64 || model->n_trees > 1000) return;
     float *x = calloc(ROWS * n + 1, sizeof *x);
-    float *out = calloc(ROWS * (n_groups * (n + 1) * (n + 1) + (size_t)model->n_trees), sizeof *out);
+    float *out = calloc(ROWS * (n_groups * (n + 1) * (n + 1) + (size_t)model->n_trees),
+                        sizeof *out);
     for (size_t i = 0; i < ROWS * n; i++) x[i] = i % 7 ? (float)(i % 11) - 5 : __builtin_nanf("");
-    Matrix rows = {.layout = MATRIX_ROWS, .n_rows = ROWS, .n_cols = (int32_t)n, .rows = x, .row_stride = (int64_t)n};
+    Matrix rows = {.layout = MATRIX_ROWS,
+                   .n_rows = ROWS,
+                   .n_cols = (int32_t)n,
+                   .rows = x,
+                   .row_stride = (int64_t)n};
     Predictor *predictor = NULL;
     Error err;
     if (predictor_new(model, &predictor, &err)) {

@@ -19,15 +19,21 @@ static bool importance(const BoostModel *model, const char *kind, float *out, Er
     return true;
 }
 
-static bool predict(const BoostModel *model, const char *kind, Str rows, const char *path, Error *err)
+static bool predict(const BoostModel *model, const char *kind, Str rows, const char *path,
+                    Error *err)
 {
     int64_t n_columns = model->n_features + 1;
     int64_t n = (int64_t)(rows.len / sizeof(float)) / MAX(model->n_features, 1);
-    Matrix data = {.layout = MATRIX_ROWS, .n_rows = n, .n_cols = model->n_features,
-                   .rows = (const float *)(const void *)rows.ptr, .row_stride = model->n_features};
+    Matrix data = {.layout = MATRIX_ROWS,
+                   .n_rows = n,
+                   .n_cols = model->n_features,
+                   .rows = (const float *)(const void *)rows.ptr,
+                   .row_stride = model->n_features};
     AUTO(pool_free) Pool *pool = pool_new(2);
-    bool leaf = strcmp(kind, "leaf") == 0, margin = strcmp(kind, "margin") == 0, value = strcmp(kind, "value") == 0;
-    bool contributions = strcmp(kind, "contributions") == 0, interactions = strcmp(kind, "interactions") == 0;
+    bool leaf = strcmp(kind, "leaf") == 0, margin = strcmp(kind, "margin") == 0,
+         value = strcmp(kind, "value") == 0;
+    bool contributions = strcmp(kind, "contributions") == 0,
+         interactions = strcmp(kind, "interactions") == 0;
     int64_t width = leaf            ? model->n_trees
                     : contributions ? model->n_groups * n_columns
                     : interactions  ? model->n_groups * n_columns * n_columns
@@ -36,7 +42,9 @@ static bool predict(const BoostModel *model, const char *kind, Str rows, const c
     if (!out) return false;
     if (margin || value) {
         AUTO(predictor_free) Predictor *predictor = NULL;
-        if (!predictor_new(model, &predictor, err) || !predict_margin(predictor, &data, pool, out, err)) return false;
+        if (!predictor_new(model, &predictor, err) ||
+            !predict_margin(predictor, &data, pool, out, err))
+            return false;
         int32_t kept = model->n_groups;
         if (value) predict_transform(model, out, n, &kept);
         width = kept;
@@ -58,7 +66,8 @@ static bool run(char **words, Error *err)
     AUTO(boost_model_free) BoostModel *model = NULL;
     if (!boost_model_read(words[1], &model, err)) return false;
     if (strcmp(words[2], "convert") == 0)
-        return boost_model_write(model, strcmp(words[3], "json") == 0 ? MODEL_JSON : MODEL_UBJSON, words[4], err);
+        return boost_model_write(model, strcmp(words[3], "json") == 0 ? MODEL_JSON : MODEL_UBJSON,
+                                 words[4], err);
     Str rows;
     if (!file_map(words[3], &rows, err)) return false;
     bool ok = predict(model, words[2], rows, words[4], err);
