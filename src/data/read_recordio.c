@@ -38,6 +38,13 @@ typedef struct Chunk {
     Error err;
 } Chunk;
 
+/* Where the numbers lie in a payload of the usual form (one packed blob of float32 each).  A record of
+ * the same length whose other bytes are the same is read by copying them, without parsing. */
+typedef struct Template {
+    Str bytes; /* a payload; empty: there is none */
+    size_t values_at, values_end, label_at, label_end;
+} Template;
+
 typedef struct Records {
     RowBuilder rows;
     const ReadOptions *options;
@@ -45,7 +52,7 @@ typedef struct Records {
     Pool *pool;
     ReadReport *report;
     bool begun; /* the first record was seen */
-    bool labeled;
+    Template usual;
 
     Str payloads[BATCH_ROWS];
     Str uid[BATCH_ROWS], metadata[BATCH_ROWS];
@@ -117,6 +124,57 @@ static bool add_sparse(Chunk *chunk, const RecordTensor *tensor, Error *err)
     return true;
 }
 
+/* Position in the payload of a tensor's values, if its value is exactly one packed blob of them. */
+static bool find_blob(Str payload, Str value, const RecordTensor *tensor, size_t *ret_at)
+{
+    size_t n = tensor->n_values * sizeof(float), lengths[2], at = 0;
+    static const char tags[2] = {2 << 3 | 2, 1 << 3 | 2}; /* float32_tensor, values */
+    if (tensor->type != RECORD_FLOAT32 || tensor->sparse) return false;
+    for (int i = 0; i < 2; i++) {
+        if (at == value.len || value.ptr[at++] != tags[i]) return false;
+        lengths[i] = 0;
+        for (unsigned shift = 0;; shift += 7) {
+            if (at == value.len || shift > 28) return false;
+            unsigned char byte = (unsigned char)value.ptr[at++];
+            lengths[i] |= (size_t)(byte & 0x7f) << shift;
+            if (byte < 0x80) break;
+        }
+        if (lengths[i] != value.len - at) return false;
+    }
+    *ret_at = (size_t)(value.ptr - payload.ptr) + at;
+    return lengths[1] == n;
+}
+
+static bool same_bytes(Str a, Str b, size_t begin, size_t end)
+{
+    return memcmp(a.ptr + begin, b.ptr + begin, end - begin) == 0;
+}
+
+/* A record like the template; false when it is not, or has something to complain of. */
+static bool decode_usual(const Records *records, Str payload, int64_t row, float *tile_row)
+{
+    const Template *usual = &records->usual;
+    const Dataset *dataset = records->rows.dataset;
+    if (!usual->bytes.len || payload.len != usual->bytes.len) return false;
+    bool label_first = usual->label_at < usual->values_at;
+    size_t end1 = label_first ? usual->label_end : usual->values_end;
+    size_t at2 = label_first ? usual->values_at : usual->label_at;
+    if (!same_bytes(payload, usual->bytes, 0, label_first ? usual->label_at : usual->values_at) ||
+        !same_bytes(payload, usual->bytes, end1, at2) ||
+        !same_bytes(payload, usual->bytes, MAX(usual->label_end, usual->values_end), payload.len))
+        return false;
+
+    int32_t width = dataset->label_width;
+    if (width) {
+        float *label = dataset->label + row * width;
+        memcpy(label, payload.ptr + usual->label_at, (size_t)width * sizeof(float));
+        for (int32_t k = 0; k < width; k++)
+            if (!isfinite(label[k])) return false;
+    }
+    memcpy(tile_row, payload.ptr + usual->values_at, usual->values_end - usual->values_at);
+    return true;
+}
+
 /* Record i of the batch, to row `row` of the dataset; dense values to `tile_row`. */
 static bool decode(Records *records, Chunk *chunk, size_t i, int64_t row, float *tile_row,
                    Error *err)
@@ -124,6 +182,10 @@ static bool decode(Records *records, Chunk *chunk, size_t i, int64_t row, float 
     UNINITIALIZED Record record;
     const Dataset *dataset = records->rows.dataset;
     RecordTensor *tensor = &chunk->tensor;
+    if (!records->rows.sparse && decode_usual(records, records->payloads[i], row, tile_row)) {
+        records->uid[i] = records->metadata[i] = (Str){NULL, 0};
+        return true;
+    }
     if (!record_parse(records->payloads[i], &record, err)) return false;
     if (!decode_label(records, &record, tensor, row, err)) return false;
     if (!feature_tensor(&record, tensor, err)) return false;
@@ -211,6 +273,11 @@ static bool begin(Records *records, Str payload, Error *err)
         else if (dataset->n_features == 0)
             ok = error_set(err, ERROR_INVALID, "has no features");
     }
+    size_t values_at = 0, label_at = payload.len, label_bytes = 0;
+    bool usual = ok && !record.uid.ptr && !record.metadata.ptr &&
+                 tensor.size == dataset->n_features &&
+                 find_blob(payload, record_main_entry(record.features, record.n_features)->value,
+                           &tensor, &values_at);
     const RecordEntry *label = ok ? record_main_entry(record.labels, record.n_labels) : NULL;
     if (label && !records->roles->no_target) {
         ok = record_tensor(label->value, &tensor, err) || error_in(err, "its label");
@@ -218,11 +285,21 @@ static bool begin(Records *records, Str payload, Error *err)
             ok = error_set(err, ERROR_LIMIT, "has %lld labels; at most %d are read",
                            (long long)tensor.size, COLUMNS_MAX);
         dataset->label_width = ok ? (int32_t)tensor.size : 0;
+        label_bytes = (size_t)dataset->label_width * sizeof(float);
+        usual = usual && ok && find_blob(payload, label->value, &tensor, &label_at);
     }
     record_tensor_clear(&tensor);
     if (!ok) return false;
     if (!records->rows.sparse)
         dataset->columns = arena_array(&dataset->arena, float *, dataset->n_features);
+    if (usual)
+        records->usual = (Template){
+            .bytes = arena_str(&dataset->arena, payload),
+            .values_at = values_at,
+            .values_end = values_at + (size_t)dataset->n_features * sizeof(float),
+            .label_at = label_at,
+            .label_end = label_at + label_bytes,
+        };
     records->begun = true;
     return true;
 }
