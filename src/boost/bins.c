@@ -284,6 +284,7 @@ static void transpose_rows(void *arg, size_t chunk, size_t begin, size_t end)
     for (size_t block = begin; block < end; block += 256) {
         size_t stop = MIN(end, block + 256);
         for (int32_t j = 0; j < bins->n_cols; j++) {
+            if (bins->frequent[j] >= 0) continue;
             const uint8_t *col = bins->cols + (size_t)j * bins->col_stride;
             uint8_t *out = bins->rows + (size_t)bins->place[j] * (size_t)bins->width;
             if (bins->width == 1) {
@@ -295,6 +296,74 @@ static void transpose_rows(void *arg, size_t chunk, size_t begin, size_t end)
             }
         }
     }
+}
+
+/* ---- columns that nearly always have the same bin ---- */
+
+/* From a sample of rows: a column is taken out of the rows when at most one row in eight differs. */
+static void find_frequent(Bins *bins)
+{
+    enum { SAMPLE_STEP = 16, RARE = 8, COLUMNS_MIN = 4 };
+    bins->frequent = arena_array(&bins->arena, int16_t, bins->n_cols + 1);
+    size_t n = (size_t)bins->n_rows, step = n > 65536 ? SAMPLE_STEP : 1;
+    int32_t n_found = 0;
+    for (int32_t j = 0; j < bins->n_cols; j++) {
+        bins->frequent[j] = -1;
+        if (bins->width != 1 || bins->has_missing[j] || bins_count(bins, j) == 0) continue;
+        const uint8_t *col = bins->cols + (size_t)j * bins->col_stride;
+        uint32_t count[256] = {0}, total = 0;
+        for (size_t i = 0; i < n; i += step, total++) count[col[i]]++;
+        int16_t most = 0;
+        for (int16_t b = 1; b < 256; b++)
+            if (count[b] > count[most]) most = b;
+        if (total - count[most] > total / RARE) continue;
+        bins->frequent[j] = most;
+        n_found++;
+    }
+    bins->any_frequent = n_found >= COLUMNS_MIN && bins->cut_start[bins->n_cols] < 32768;
+    for (int32_t j = 0; !bins->any_frequent && j < bins->n_cols; j++) bins->frequent[j] = -1;
+}
+
+/* With `extra` NULL only counts, into extra_start[row + 1]. */
+static void list_extra(void *arg, size_t chunk, size_t begin, size_t end)
+{
+    (void)chunk;
+    Bins *bins = arg;
+    for (size_t block = begin; block < end; block += 256) {
+        size_t stop = MIN(end, block + 256);
+        for (size_t i = block; i < stop; i++) {
+            uint32_t at = bins->extra ? bins->extra_start[i] : 0;
+            for (int32_t j = 0; j < bins->n_cols; j++) {
+                if (bins->frequent[j] < 0) continue;
+                uint8_t bin = bins->cols[(size_t)j * bins->col_stride + i];
+                if (bin == bins->frequent[j]) continue;
+                if (bins->extra) bins->extra[at] = (uint16_t)(bins->slot[j] + bin);
+                at++;
+            }
+            if (!bins->extra) bins->extra_start[i + 1] = at;
+        }
+    }
+}
+
+static bool make_extra(Bins *bins, Pool *pool, Error *err)
+{
+    size_t n = (size_t)bins->n_rows;
+    bins->extra_start = data_array(uint32_t, n + 1, "the bins", err);
+    if (!bins->extra_start) return false;
+    parallel_for(pool, n, ROW_BLOCK, list_extra, bins);
+    uint64_t total = 0;
+    for (size_t i = 0; i < n; i++) {
+        total += bins->extra_start[i + 1];
+        bins->extra_start[i + 1] = (uint32_t)total;
+    }
+    if (total > UINT32_MAX)
+        return error_set(err, ERROR_LIMIT,
+                         "%llu bins; tree_method approx can train on so much data",
+                         (unsigned long long)total);
+    bins->extra = data_array(uint16_t, total, "the bins", err);
+    if (!bins->extra) return false;
+    parallel_for(pool, n, ROW_BLOCK, list_extra, bins);
+    return true;
 }
 
 /* Which histogram entries a column has, and where it stands in a row. */
@@ -317,6 +386,10 @@ static void lay_out(Bins *bins)
     int32_t counts[ROW_GROUPS_MAX] = {0};
     uint8_t *kind = arena_array(&bins->arena, uint8_t, bins->n_cols + 1);
     for (int32_t j = 0; j < bins->n_cols; j++) {
+        if (bins->frequent[j] >= 0) {
+            kind[j] = ROW_GROUPS_MAX;
+            continue;
+        }
         int32_t n = bins_count(bins, j) + bins->has_missing[j];
         kind[j] = n > 64 ? 0 : n > 16 ? 1 : 2;
         counts[kind[j]]++;
@@ -343,6 +416,11 @@ static void lay_out(Bins *bins)
         }
         place += n;
         slot += n << shifts[k];
+    }
+    for (int32_t j = 0; j < bins->n_cols; j++) {
+        if (bins->frequent[j] < 0) continue;
+        bins->slot[j] = slot;
+        slot += bins_count(bins, j);
     }
     bins->n_slots = slot;
     size_t bytes = (size_t)place;
@@ -525,7 +603,9 @@ bool bins_new(const BoostParams *params, BoostData *data, bool keep, Pool *pool,
     for (int32_t j = 0; j < bins->n_cols; j++) data_free(job.column_cuts[j]);
     if (!done) return false;
 
+    find_frequent(bins);
     lay_out(bins);
+    if (bins->any_frequent && !make_extra(bins, pool, err)) return false;
     if (bins->width) {
         bins->rows = data_alloc((size_t)bins->n_rows + 16, bins->row_stride, "the bins", err);
         if (!bins->rows) return false;
@@ -557,6 +637,8 @@ void bins_free(Bins *bins)
     if (!bins) return;
     data_free(bins->cols);
     data_free(bins->rows);
+    data_free(bins->extra_start);
+    data_free(bins->extra);
     data_free(bins->row_start);
     data_free(bins->entry);
     arena_clear(&bins->arena);

@@ -51,6 +51,13 @@ typedef struct Bins {
     int32_t *slot;  /* first histogram entry of column j */
     int32_t n_slots;
 
+    /* Columns that nearly always have the same bin are left out of the rows: a row lists the histogram
+     * entries of its other bins, and what is missing to the sum of a node is the frequent bin's. */
+    int16_t *frequent; /* that bin of column j, or -1: the column stands in the rows */
+    bool any_frequent;
+    uint32_t *extra_start; /* n_rows + 1 */
+    uint16_t *extra;
+
     int64_t *row_start; /* sparse: n_rows + 1 */
     uint32_t *entry;
 } Bins;

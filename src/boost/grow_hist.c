@@ -112,6 +112,7 @@ typedef struct HistBuilder {
     uint64_t *bits;
     size_t bits_words;
     BuildTask *builds;
+    const int32_t *built; /* nodes whose histograms were just built */
     SearchTask *searches;
     GradSum *partial;
     int32_t *row_leaf;
@@ -188,6 +189,15 @@ static void subtract_sibling(void *arg, size_t chunk, size_t begin, size_t end)
         hist_subtract(large->hist, small->hist, (size_t)b->bins->n_slots);
 }
 
+static void complete_hist(void *arg, size_t chunk, size_t begin, size_t end)
+{
+    (void)begin;
+    (void)end;
+    const HistBuilder *b = arg;
+    const Node *node = &b->nodes[b->built[chunk]];
+    hist_complete(b->bins, node->sum, node->hist);
+}
+
 /* Builds the histograms of nodes[list[i]] from their rows. */
 static bool build_hists(HistBuilder *b, const int32_t *list, int32_t n, Error *err)
 {
@@ -207,6 +217,8 @@ static bool build_hists(HistBuilder *b, const int32_t *list, int32_t n, Error *e
             b->builds[n_tasks++] = (BuildTask){list[i], shared, begin, MIN(grain, node->n - begin)};
     }
     parallel_for(b->pool, n_tasks, 1, build_hist, b);
+    b->built = list;
+    parallel_for(b->pool, (size_t)n, 1, complete_hist, b);
     return true;
 }
 

@@ -338,9 +338,37 @@ static void add_sparse(const Bins *bins, const uint32_t *rows, size_t first, siz
     }
 }
 
+static void add_extra(const Bins *bins, const uint32_t *rows, size_t first, size_t n,
+                      const HistSum *q, HistSum *hist)
+{
+    const uint32_t *start = bins->extra_start;
+    const uint16_t *extra = bins->extra;
+    for (size_t i = 0; i < n; i++) {
+        size_t row = first + i;
+        if (rows) {
+            row = rows[i];
+            __builtin_prefetch(start + rows[i + AHEAD_L2], 0, 2);
+            __builtin_prefetch(extra + start[rows[i + AHEAD_L1]], 0, 3);
+        }
+        for (uint32_t k = start[row], end = start[row + 1]; k < end; k++) hist[extra[k]] += q[i];
+    }
+}
+
+void hist_complete(const Bins *bins, HistSum sum, HistSum *hist)
+{
+    if (!bins->any_frequent) return;
+    for (int32_t j = 0; j < bins->n_cols; j++) {
+        if (bins->frequent[j] < 0) continue;
+        HistSum *column = hist + bins->slot[j], rest = sum;
+        for (int32_t b = 0; b < bins_count(bins, j); b++) rest -= column[b];
+        column[bins->frequent[j]] += rest;
+    }
+}
+
 void hist_add(const Bins *bins, const uint32_t *rows, size_t first, size_t n, const HistSum *q,
               HistSum *hist)
 {
+    if (bins->any_frequent) add_extra(bins, rows, first, n, q, hist);
     if (bins->width == 1)
         add_dense(bins, rows, first, n, q, hist);
     else if (bins->width == 2)

@@ -36,8 +36,12 @@ void hist_quantize(const float *gh, int64_t stride, size_t begin, size_t end, Hi
 /* Adds q[i] to the histogram of each column's bin, for rows[i] or (rows NULL) row first + i.  Reads
  * rows[] up to HIST_ROWS_AHEAD entries beyond n: valid row numbers, which it fetches ahead. */
 enum { HIST_ROWS_AHEAD = 32 };
+
 void hist_add(const Bins *bins, const uint32_t *rows, size_t first, size_t n, const HistSum *q,
               HistSum *hist);
+
+/* After all rows of a node with this sum have been added: fills in the bins that hist_add leaves out. */
+void hist_complete(const Bins *bins, HistSum sum, HistSum *hist);
 
 /* sums[i] += or -= other[i]. */
 void hist_sum(HistSum *sums, const HistSum *other, size_t n);

@@ -509,3 +509,26 @@ TEST(train, refuses_what_it_cannot_read)
     CHECK(!boost_train(&params, &data, NULL, NULL, NULL, NULL, &model, &err));
     CHECK_INT(err.kind, ERROR_INVALID);
 }
+
+TEST(train, columns_with_one_frequent_value_give_the_same_trees)
+{
+    /* With more than 256 bins allowed, bins take two bytes and no column is taken out of the rows. */
+    Made made = make_data(70000, 8, 6);
+    for (int64_t i = 0; i < made.n_rows; i++) {
+        for (int32_t j = 0; j < 8; j++) {
+            float x = roundf(3 * made.column[j][i]);
+            made.column[j][i] = j < 6 && x < 4 ? 1 : x;
+        }
+        made.label[i] = made.column[0][i] + made.column[1][i] * made.column[6][i] +
+                        (float)random_normal(random_stream(7, 7), (uint64_t)i);
+    }
+    BoostParams params = preset("reg:squarederror");
+    params.n_rounds = 3;
+    params.subsample = 0.9;
+    AUTO(boost_model_free) BoostModel *narrow = train(&params, &made, 1);
+    AUTO(boost_model_free) BoostModel *threads = train(&params, &made, 3);
+    params.max_bin = 300;
+    AUTO(boost_model_free) BoostModel *wide = train(&params, &made, 1);
+    check_same(narrow, wide);
+    check_same(narrow, threads);
+}
