@@ -189,6 +189,21 @@ TEST(model_file, names_types_and_attributes_are_kept)
     }
 }
 
+TEST(model_file, texts_that_are_not_utf8_are_mended)
+{
+    Error err = {0};
+    AUTO(boost_model_free) BoostModel *model = boost_model_new();
+    model->objective = STR("reg:squarederror");
+    boost_model_set_attribute(model, "a\xff", STR("b\xc3"));
+    for (int format = MODEL_UBJSON; format <= MODEL_JSON; format++) {
+        AUTO(boost_model_free) BoostModel *copy = NULL;
+        AUTO_STRBUF StrBuf bytes = STRBUF(1 << 20);
+        CHECK_OK(boost_model_print(model, (ModelFormat)format, &bytes, &err), err);
+        CHECK_OK(boost_model_parse(strbuf_str(&bytes), &copy, &err), err);
+        CHECK_STR(boost_model_attribute(copy, "a\xef\xbf\xbd"), STR("b\xef\xbf\xbd"));
+    }
+}
+
 /* ---- refusals ---- */
 
 #define MODEL(parameters, tree)                                                                          \

@@ -16,6 +16,7 @@
 
 #include "base/file.h"
 #include "format/json.h"
+#include "format/utf8.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -75,6 +76,29 @@ static void end_array(Out *out)
     if (!out->binary) json_end_array(&out->json);
 }
 
+/* A text with its length.  What is not UTF-8 (names from old files and tables can be anything) comes
+ * out with U+FFFD for each wrong byte, as in JSON: readers refuse it otherwise. */
+static void put_text(Out *out, Str s)
+{
+    static const char replacement[] = "\xef\xbf\xbd";
+    size_t wrong = utf8_check(s);
+    if (wrong == s.len) {
+        put_length(out, s.len);
+        strbuf_add(out->to, s);
+        return;
+    }
+    AUTO_STRBUF StrBuf mended = STRBUF(3 * s.len);
+    while (wrong < s.len) {
+        strbuf_add(&mended, str_slice(s, 0, wrong));
+        strbuf_add(&mended, (Str){replacement, sizeof replacement - 1});
+        s = str_from(s, wrong + 1);
+        wrong = utf8_check(s);
+    }
+    strbuf_add(&mended, s);
+    put_length(out, mended.len);
+    strbuf_add(out->to, strbuf_str(&mended));
+}
+
 static void name(Out *out, const char *text)
 {
     Str s = str_of(text);
@@ -82,8 +106,7 @@ static void name(Out *out, const char *text)
         json_name(&out->json, s);
         return;
     }
-    put_length(out, s.len);
-    strbuf_add(out->to, s);
+    put_text(out, s);
 }
 
 static void string(Out *out, Str s)
@@ -93,8 +116,7 @@ static void string(Out *out, Str s)
         return;
     }
     strbuf_add_char(out->to, 'S');
-    put_length(out, s.len);
-    strbuf_add(out->to, s);
+    put_text(out, s);
 }
 
 static void integer(Out *out, int64_t x)
