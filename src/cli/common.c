@@ -56,6 +56,13 @@ bool read_dataset(const char *path, const ReadOptions *options, const DatasetRol
     if (report.n_skipped)
         log_warning("%s: dropped %lld bad rows; the first: %s", path, (long long)report.n_skipped,
                     report.first_skipped);
+    Dataset *dataset = *ret_dataset;
+    if (dataset->n_unknown)
+        log_warning("%s: %lld values that the model has not learned count as missing, for example %.*s", path,
+                    (long long)dataset->n_unknown, STR_ARG(dataset->unknown_example));
+    if (dataset->index_min == 1 && !roles->schema)
+        log_warning("%s: its features count from 1, so there is an empty feature 0; other files for this model must count "
+                    "the same way", path);
     return true;
 }
 
