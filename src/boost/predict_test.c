@@ -201,7 +201,7 @@ static bool same_bits(const float *a, const float *b, int64_t n)
     return memcmp(a, b, (size_t)n * sizeof *a) == 0;
 }
 
-TEST(predict, every_path_gives_the_bits_of_the_plain_walk)
+static void check_every_path(void)
 {
     Error err = {0};
     AUTO(pool_free) Pool *pool = pool_new(2);
@@ -279,6 +279,26 @@ TEST(predict, every_path_gives_the_bits_of_the_plain_walk)
     }
 }
 
+TEST(predict, every_path_gives_the_bits_of_the_plain_walk)
+{
+    check_every_path();
+}
+
+/* A test is a process of its own, so the level is not known yet. */
+TEST(predict, the_same_bits_with_avx2)
+{
+    setenv("CLARY_CPU", "avx2", 1);
+    CHECK(cpu_level() <= CPU_AVX2);
+    check_every_path();
+}
+
+TEST(predict, the_same_bits_in_plain_c)
+{
+    setenv("CLARY_CPU", "base", 1);
+    CHECK(cpu_level() == CPU_BASE);
+    check_every_path();
+}
+
 TEST(predict, the_number_of_features_must_fit)
 {
     Error err = {0};
@@ -311,4 +331,53 @@ TEST(predict, linear_models_add_what_is_there)
     CHECK_NEAR(out[2], 3 * 3 + 5 + 0.5, 1e-6);
     predict_margin_row(predictor, x + 2, row);
     CHECK(same_bits(row, out + 2, 2));
+}
+
+/* Contributions sum to the margin, and interactions to contributions, for any tree. */
+TEST(predict, contributions_and_interactions_add_up)
+{
+    for (size_t s = 4; s < 10; s++) {
+        Error err = {0};
+        const Shape *shape = &shapes[s];
+        AUTO(boost_model_free) BoostModel *model = random_model(shape, s);
+        for (int32_t t = 0; t < model->n_trees; t++) {
+            Tree *tree = &model->trees[t];
+            for (int32_t i = tree->n_nodes; i-- > 0;)
+                tree->cover[i] = tree_is_leaf(tree, i)
+                                     ? (float)(i % 7 + 1)
+                                     : tree->cover[tree->left[i]] + tree->cover[tree->right[i]];
+        }
+        AUTO(predictor_free) Predictor *predictor = NULL;
+        CHECK_OK(predictor_new(model, &predictor, &err), err);
+        enum { ROWS = 11 };
+        int32_t n_features = shape->n_features, n_groups = shape->n_groups,
+                n_columns = n_features + 1;
+        AUTO_DATA float *x = random_rows(shape, ROWS, s);
+        AUTO_DATA float *margin = data_array(float, ROWS *n_groups, "", NULL);
+        AUTO_DATA float *phi = data_array(float, ROWS *n_groups *n_columns, "", NULL);
+        AUTO_DATA float *pairs = data_array(float, ROWS *n_groups *n_columns *n_columns, "", NULL);
+        Matrix rows = {.layout = MATRIX_ROWS,
+                       .n_rows = ROWS,
+                       .n_cols = n_features,
+                       .rows = x,
+                       .row_stride = n_features};
+        CHECK_OK(predict_margin(predictor, &rows, NULL, margin, &err), err);
+        CHECK_OK(predict_contributions(model, &rows, NULL, phi, &err), err);
+        CHECK_OK(predict_interactions(model, &rows, NULL, pairs, &err), err);
+        for (int32_t i = 0; i < ROWS * n_groups; i++) {
+            double sum = 0;
+            for (int32_t f = 0; f < n_columns; f++) {
+                double row_sum = 0;
+                const float *pair = pairs + ((int64_t)i * n_columns + f) * n_columns;
+                for (int32_t g = 0; g < n_columns; g++) {
+                    row_sum += (double)pair[g];
+                    CHECK_NEAR((double)pair[g],
+                               (double)pairs[((int64_t)i * n_columns + g) * n_columns + f], 1e-5);
+                }
+                CHECK_NEAR(row_sum, (double)phi[i * n_columns + f], 1e-5);
+                sum += (double)phi[i * n_columns + f];
+            }
+            CHECK_NEAR(sum, (double)margin[i], 1e-5);
+        }
+    }
 }
