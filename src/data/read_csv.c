@@ -138,6 +138,9 @@ static void cut_window(CsvReader *reader, Str text)
         reader->pieces[i].text = str_slice(text, begin, end);
         begin = end;
     }
+    /* A row to the end of the window leaves nothing to the pieces behind it; it belongs to the last. */
+    while (reader->n_pieces > 1 && reader->pieces[reader->n_pieces - 1].text.len == 0)
+        reader->n_pieces--;
 }
 
 /* ---- rows ---- */
@@ -591,12 +594,22 @@ static void report_skipped(const CsvReader *reader, ReadReport *report)
     snprintf(report->first_skipped, sizeof report->first_skipped, "%.*s", n, text);
 }
 
+static bool holds_row(Str text)
+{
+    size_t at = 0, n, next;
+    uint32_t end;
+    while (at < text.len && (text.ptr[at] == '\n' || text.ptr[at] == '\r')) at++;
+    return csv_scan_row(text, at, ',', false, &end, 1, &n, &next) != CSV_ROW_UNFINISHED;
+}
+
 /* The first block decides what the columns are; it may have to grow until it holds a row. */
 static bool look_at_input(CsvReader *reader, Error *err)
 {
     SourceBlock block;
     if (!source_peek(reader->source, &block, err)) return false;
     if (!block.name) return error_set(err, ERROR_INVALID, "there is nothing to read");
+    while (!block.last && block.bytes.len <= CSV_LINE_MAX && !holds_row(block.bytes))
+        if (!source_peek_more(reader->source, &block, err)) return false;
     reader->file_name = block.name;
     bool ok;
     size_t begin;

@@ -372,6 +372,36 @@ TEST(read_csv, any_number_of_threads_gives_the_same)
     frame_free(first);
 }
 
+static void check_long_rows(int n_columns, int first_how, int end_how)
+{
+    enum { ROWS = 40 };
+    AUTO_STRBUF StrBuf text = STRBUF(1 << 26);
+    for (int i = 0; i < ROWS; i++) {
+        for (int j = 0; j < n_columns; j++)
+            strbuf_addf(&text, "%s%0*d", j ? "," : "", i % 3 ? 14 : 140 + i, i * n_columns + j);
+        if (i < ROWS - 1) strbuf_add_char(&text, '\n');
+    }
+    for (int how = first_how; how < end_how; how++) {
+        AUTO(frame_free) Frame *frame = NULL;
+        ReadReport report = {0};
+        Error err;
+        CHECK_OK(read_text(strbuf_str(&text), &(ReadOptions){0}, how & 1 ? 4 : 1, how & 2, &frame,
+                           &report, &err),
+                 err);
+        CHECK_INT(frame->n_rows, ROWS);
+        CHECK_INT(frame->n_columns, n_columns);
+        for (int i = 0; i < ROWS; i++)
+            for (int j = 0; j < n_columns; j++)
+                CHECK(frame->columns[j].f32[i] == (float)(i * n_columns + j));
+    }
+}
+
+TEST(read_csv, rows_longer_than_a_piece_or_a_block)
+{
+    check_long_rows(3000, 0, 2);
+    check_long_rows(60, 2, 4);
+}
+
 TEST(read_csv, numbers_are_those_of_strtof)
 {
     AUTO_STRBUF StrBuf text = STRBUF(1 << 26);

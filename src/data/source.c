@@ -361,6 +361,20 @@ bool source_peek(Source *source, SourceBlock *ret_block, Error *err)
     return true;
 }
 
+bool source_peek_more(Source *source, SourceBlock *ret_block, Error *err)
+{
+    assert(source->peeked);
+    SourceBlock *block = &source->current;
+    if (!block->last) {
+        bool first = block->first;
+        if (!next_block(source, block->bytes.len, err))
+            return error_in(err, "reading '%s'", source->name);
+        block->first = first;
+    }
+    *ret_block = *block;
+    return true;
+}
+
 void source_done(const SourceBlock *block, const char *begin, const char *end)
 {
     if (!block->mapped) return;

@@ -59,6 +59,9 @@ bool source_next(Source *source, size_t keep, SourceBlock *ret_block, Error *err
 /* The block that source_next will give, without taking it. */
 bool source_peek(Source *source, SourceBlock *ret_block, Error *err);
 
+/* After source_peek: makes that block longer by a usual one, for a beginning that is long. */
+bool source_peek_more(Source *source, SourceBlock *ret_block, Error *err);
+
 /* Says that these bytes of a mapped block were read for the last time: their pages leave this
  * process, so that peak memory does not count the file.  Only whole pages inside count; for other
  * blocks it does nothing.  Safe to call from several threads; reading them again is only slower. */
