@@ -216,11 +216,12 @@ static bool xgboost_check(const void *params, Error *err)
     return xgboost_resolve(params, &scratch, &boost, err);
 }
 
-static bool is_given(const ParamText *given, size_t n, const char *name)
+/* The value given for a hyperparameter, or a Str without ptr. */
+static Str given_value(const ParamText *given, size_t n, const char *name)
 {
     for (size_t i = 0; i < n; i++)
-        if (str_is(given[i].name, name)) return true;
-    return false;
+        if (str_is(given[i].name, name)) return given[i].value;
+    return (Str){NULL, 0};
 }
 
 static bool labels_are_zero_and_one(const Dataset *dataset)
@@ -240,7 +241,8 @@ static int xgboost_suggest(const Dataset *train, const ParamText *given, size_t 
     int n = 0;
     int32_t n_classes = train->schema.n_classes;
     if (train->label_width != 1) return 0;
-    if (!is_given(given, n_given, "objective")) {
+    Str objective = given_value(given, n_given, "objective");
+    if (!objective.ptr) {
         if (n_classes == 2)
             ret[n++] = (Suggestion){{STR("objective"), STR("binary:logistic")}, "the target has two classes"};
         else if (n_classes > 2)
@@ -249,10 +251,11 @@ static int xgboost_suggest(const Dataset *train, const ParamText *given, size_t 
             ret[n++] = (Suggestion){{STR("objective"), STR("rank:ndcg")}, "the rows come in query groups"};
         else if (labels_are_zero_and_one(train))
             ret[n++] = (Suggestion){{STR("objective"), STR("binary:logistic")}, "the target is 0 or 1"};
-        if (n && !is_given(given, n_given, "eval_metric") && n_classes <= 2 && !train->group_start)
+        if (n && !given_value(given, n_given, "eval_metric").ptr && n_classes <= 2 && !train->group_start)
             ret[n++] = (Suggestion){{STR("eval_metric"), STR("auc,logloss")}, "usual for two classes"};
     }
-    if (n_classes > 2 && !is_given(given, n_given, "num_class"))
+    bool multi = objective.ptr ? str_starts(objective, STR("multi:")) : n_classes > 2;
+    if (multi && n_classes > 1 && !given_value(given, n_given, "num_class").ptr)
         ret[n++] = (Suggestion){{STR("num_class"), arena_format(arena, "%d", n_classes)},
                                 "the classes of the target"};
     return n;

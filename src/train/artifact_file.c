@@ -63,7 +63,11 @@ static bool open_single(const char *path, const char *folder, Artifact *ret_arti
     bool ok = target && symlink(target, path_join(&scratch, folder, "xgboost-model")) == 0;
     if (!ok) error_sys(err, errno, "open '%s'", path);
     free(target);
-    return ok && artifact_load(folder, algorithm_find(STR("xgboost")), ret_artifact, err);
+    if (!ok || artifact_load(folder, algorithm_find(STR("xgboost")), ret_artifact, err)) return ok;
+    /* The temporary place means nothing to anybody: what comes after it is the finding. */
+    const char *found = strstr(err->text, "xgboost-model': ");
+    if (found) memmove(err->text, found + 16, strlen(found + 16) + 1);
+    return false;
 }
 
 bool artifact_open(const char *path, Artifact *ret_artifact, Error *err)
