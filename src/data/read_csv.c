@@ -615,6 +615,8 @@ static bool look_at_input(CsvReader *reader, Error *err)
     size_t begin;
     Str text = without_mark(block.bytes, err, &ok);
     if (ok && text.len == 0) ok = error_set(err, ERROR_INVALID, "it is empty");
+    if (ok && text.len > CSV_LINE_MAX && !memchr(text.ptr, '\n', CSV_LINE_MAX))
+        ok = error_set(err, ERROR_LIMIT, "the first row is longer than %d MiB", CSV_LINE_MAX >> 20);
     if (!ok || !csv_infer(reader, text, block.last, &begin, err))
         return error_in(err, "reading '%s'", reader->file_name);
     if (block.mapped && source_n_files(reader->source) == 1)

@@ -484,3 +484,16 @@ TEST(read_csv, parts_of_a_folder_share_the_header)
     CHECK(!frame_read(folder, &(ReadOptions){0}, NULL, &none, &report, &err));
     CHECK(str_has(str_of(err.text), STR("part-3.csv' row 1: 1 field, the header has 2")));
 }
+
+TEST(read_csv, a_first_row_that_never_ends_is_refused_unread)
+{
+    enum { BYTES = (16 << 20) + 100 };
+    Error err = {0};
+    AUTO_DATA char *text = data_array(char, BYTES, "x", &err);
+    memset(text, 'a', BYTES);
+    ReadOptions options = {0};
+    Frame *frame = NULL;
+    ReadReport report = {0};
+    CHECK(!read_text((Str){text, BYTES}, &options, 1, false, &frame, &report, &err));
+    CHECK_STR(str_of(err.text), STR("reading 't.csv': the first row is longer than 16 MiB"));
+}
