@@ -114,7 +114,8 @@ typedef struct HistBuilder {
     BuildTask *builds;
     const int32_t *built; /* nodes whose histograms were just built */
     SearchTask *searches;
-    GradSum *partial;
+    GradSum *partial; /* per chunk of rows */
+    HistSum *chunk_sums;
     int32_t *row_leaf;
     uint8_t *label; /* leaf of a row while trees have at most 255 nodes, else NULL */
 } HistBuilder;
@@ -590,11 +591,13 @@ static void measure_rows(void *arg, size_t chunk, size_t begin, size_t end)
 
 static void quantize_rows(void *arg, size_t chunk, size_t begin, size_t end)
 {
-    (void)chunk;
     HistBuilder *b = arg;
     Random random = random_stream(b->seed, 0x51a7);
     hist_quantize(b->task->gh, b->task->stride, begin, end, b->search.unit,
                   (uint32_t)random_u64(random, b->task->tree), b->q[0] + begin);
+    HistSum sum = 0; /* while they are in the cache */
+    for (size_t i = begin; i < end; i++) sum += b->q[0][i];
+    b->chunk_sums[chunk] = sum;
 }
 
 /* Rows and their rounded gradients into the first buffer, in the order of rows. */
@@ -602,6 +605,7 @@ static bool start_tree(HistBuilder *b, Error *err)
 {
     size_t n = (size_t)b->bins->n_rows, n_chunks = chunk_count(n, QUANTIZE_CHUNK);
     b->partial = arena_array(&b->scratch, GradSum, n_chunks);
+    b->chunk_sums = arena_array(&b->scratch, HistSum, n_chunks);
     parallel_for(b->pool, n, QUANTIZE_CHUNK, measure_rows, b);
     GradSum total = {0, 0};
     for (size_t c = 0; c < n_chunks; c++) {
@@ -626,8 +630,8 @@ static bool start_tree(HistBuilder *b, Error *err)
         }
         b->n_rows = kept;
     }
-    HistSum sum = 0;
-    for (size_t i = 0; i < b->n_rows; i++) sum += b->q[0][i];
+    HistSum sum = 0; /* rows that were not chosen have 0 */
+    for (size_t c = 0; c < n_chunks; c++) sum += b->chunk_sums[c];
     if (!reserve_nodes(b, 64, err)) return false;
     b->nodes[0] = (Node){.n = b->n_rows, .sum = sum, .bounds = NO_BOUNDS};
     if (!may_split(b, &b->nodes[0])) return true;
