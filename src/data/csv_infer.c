@@ -254,7 +254,11 @@ static bool find_types(CsvReader *reader, Sample *sample, Str text, bool last, s
     int64_t n_rows = 0;
     int64_t rows_max = reader->options->rows_max ? MIN(reader->options->rows_max, SAMPLE_ROWS)
                                                  : SAMPLE_ROWS;
-    for (size_t at = next; at < text.len && at < SAMPLE_BYTES + next && n_rows < rows_max;) {
+    if (text.len - next > SAMPLE_BYTES) {
+        text.len = next + SAMPLE_BYTES; /* a longer row says nothing */
+        last = false;
+    }
+    for (size_t at = next; at < text.len && n_rows < rows_max;) {
         size_t row = at, n_fields;
         status = csv_scan_row(text, row, reader->separator, last, sample->ends, CSV_COLUMNS_MAX,
                               &n_fields, &at);
