@@ -24,6 +24,8 @@
  * k-means algorithms, 2016.  Newling, Fleuret: Fast k-means with accurate bounds, 2016.  Arthur,
  * Vassilvitskii: k-means++, 2007. */
 
+#include "num/lloyd.h"
+
 #include "num/lloyd_inside.h"
 
 #include "base/memory.h"
