@@ -24,8 +24,8 @@
 enum { SKIPPED = 77, JOBS_MAX = 64, SECONDS_MAX = 300, OUTPUT_MAX = 64 * 1024 };
 
 static TestCase *tests;
-static Arena kept;        /* strings handed to the running test */
-static char *temporary;   /* its folder, or NULL */
+static Arena kept;      /* strings handed to the running test */
+static char *temporary; /* its folder, or NULL */
 static const char *source_root = CLARY_SOURCE_ROOT;
 
 void test_register(TestCase *test)
@@ -212,7 +212,8 @@ int main(int argc, char **argv)
                 running--;
             }
     }
-    for (size_t i = 0; list && i < n_chosen; i++) printf("%s.%s\n", chosen[i]->module, chosen[i]->name);
+    for (size_t i = 0; list && i < n_chosen; i++)
+        printf("%s.%s\n", chosen[i]->module, chosen[i]->name);
     free(chosen);
     if (list) return 0;
     printf("%d passed, %d failed, %d skipped\n", counts.passed, counts.failed, counts.skipped);

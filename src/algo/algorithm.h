@@ -27,9 +27,9 @@ typedef struct ChannelInfo {
 /* What one row's answer is made of, e.g. closest_cluster and distance_to_cluster. */
 typedef struct OutputInfo {
     Str name;
-    int32_t width;  /* numbers a row; a list in JSON when `list` */
+    int32_t width; /* numbers a row; a list in JSON when `list` */
     bool list;
-    bool integer;   /* print without decimals in CSV */
+    bool integer; /* print without decimals in CSV */
 } OutputInfo;
 
 enum { OUTPUTS_MAX = 8 };
@@ -82,7 +82,8 @@ typedef struct TrainRun {
 
     /* After a round (0-based; `n_rounds` 0 when unknown).  Returns false to stop early with what
      * there is: SIGTERM was received, or time is up. */
-    bool (*round)(void *host, int64_t round, int64_t n_rounds, const MetricValue *metrics, int n_metrics);
+    bool (*round)(void *host, int64_t round, int64_t n_rounds, const MetricValue *metrics,
+                  int n_metrics);
     /* A final metric in SageMaker's form: "#quality_metric: host=..., train msd <loss>=0.066". */
     void (*metric)(void *host, const MetricValue *metric);
     /* A line for the log, without a final newline. */
@@ -99,7 +100,7 @@ typedef struct TrainData {
     Dataset *train;      /* the algorithm may release its columns */
     Dataset *validation; /* NULL when there is none */
     Dataset *test;
-    Model *start;        /* a model to go on from (continued training, checkpoints), or NULL */
+    Model *start; /* a model to go on from (continued training, checkpoints), or NULL */
     int64_t start_round;
 } TrainData;
 
@@ -117,22 +118,22 @@ typedef struct Suggestion {
 } Suggestion;
 
 typedef struct Algorithm {
-    const char *name;    /* "xgboost", "kmeans": SageMaker's repository name or ours */
+    const char *name; /* "xgboost", "kmeans": SageMaker's repository name or ours */
     const char *summary;
     const char *const *images; /* SageMaker repository names that mean it, NULL-terminated */
     const Param *params;
     size_t params_size;
     ParamStyle param_style;
     LogStyle log_style;
-    const MetricInfo *metrics;   /* name NULL at the end */
-    const ChannelInfo *channels; /* name NULL at the end */
+    const MetricInfo *metrics;        /* name NULL at the end */
+    const ChannelInfo *channels;      /* name NULL at the end */
     const char *const *content_types; /* accepted for training, NULL-terminated; first: default */
-    const char *default_accept;  /* of /invocations: "text/csv", "application/json" */
-    bool supervised;             /* the train channel has labels */
-    bool sparse;                 /* takes CSR as it is; others get dense rows */
-    bool missing;                /* takes NaN as missing; others refuse it with row and column */
-    bool categories;             /* takes FEATURE_CATEGORY; others get an error that says to encode */
-    bool iterative;              /* reports rounds */
+    const char *default_accept;       /* of /invocations: "text/csv", "application/json" */
+    bool supervised;                  /* the train channel has labels */
+    bool sparse;                      /* takes CSR as it is; others get dense rows */
+    bool missing;    /* takes NaN as missing; others refuse it with row and column */
+    bool categories; /* takes FEATURE_CATEGORY; others get an error that says to encode */
+    bool iterative;  /* reports rounds */
 
     /* At the shell only: hyperparameters that follow from the data where the user gave none, e.g.
      * the objective from the target.  `ret` has room for SUGGESTIONS_MAX; returns how many. */
@@ -140,7 +141,8 @@ typedef struct Algorithm {
                    Suggestion *ret);
     /* Rules that span several hyperparameters, before any data is read. */
     bool (*check)(const void *params, Error *err);
-    bool (*train)(const void *params, TrainData *data, TrainRun *run, Model **ret_model, Error *err);
+    bool (*train)(const void *params, TrainData *data, TrainRun *run, Model **ret_model,
+                  Error *err);
     /* ret_predictions->n_rows equals data's; NaN handling as in training. */
     bool (*predict)(const Model *model, const Matrix *data, PredictKind kind, Pool *pool,
                     Predictions *ret_predictions, Error *err);
@@ -160,11 +162,12 @@ typedef struct Algorithm {
     int32_t (*predict_row)(const Model *model, const float *row, float *out, int32_t max);
     /* Importance of features, best first, for the end of a run and `clary importance`; or NULL.
      * `kind` is "gain", "weight", "cover", "total_gain" or "total_cover". */
-    bool (*importance)(const Model *model, const char *kind, Arena *arena, double **ret_values, Error *err);
+    bool (*importance)(const Model *model, const char *kind, Arena *arena, double **ret_values,
+                       Error *err);
 } Algorithm;
 
 extern const Algorithm *const algorithms[]; /* all of them, NULL-terminated, from meson.build */
 
-const Algorithm *algorithm_find(Str name);  /* name or image repository, without tag; or NULL */
+const Algorithm *algorithm_find(Str name); /* name or image repository, without tag; or NULL */
 
 #endif

@@ -20,7 +20,8 @@ typedef struct Host {
     int rounds, rounds_max;
 } Host;
 
-static bool on_round(void *host_, int64_t round, int64_t n_rounds, const MetricValue *metrics, int n_metrics)
+static bool on_round(void *host_, int64_t round, int64_t n_rounds, const MetricValue *metrics,
+                     int n_metrics)
 {
     Host *host = host_;
     (void)round, (void)n_rounds, (void)metrics, (void)n_metrics;
@@ -62,36 +63,51 @@ static Dataset *dataset_make(int64_t n, int32_t d, int32_t places)
     for (int32_t j = 0; j < d; j++) {
         dataset->columns[j] = data_array(float, n, "test", &err);
         for (int64_t i = 0; i < n; i++) {
-            double x = 20 * random_normal(where, (uint64_t)(i % places * d + j)) + 0.1 * random_normal(noise, (uint64_t)(i * d + j));
+            double x = 20 * random_normal(where, (uint64_t)(i % places * d + j)) +
+                       0.1 * random_normal(noise, (uint64_t)(i * d + j));
             dataset->columns[j][i] = (float)x;
         }
     }
     return dataset;
 }
 
-static bool train(const ParamText *texts, size_t n_texts, Dataset *data, Dataset *test, Pool *pool, Host *host,
-                  Model **ret_model, Error *err)
+static bool train(const ParamText *texts, size_t n_texts, Dataset *data, Dataset *test, Pool *pool,
+                  Host *host, Model **ret_model, Error *err)
 {
     ARENA(arena);
     void *params = arena_alloc(&arena, kmeans_algorithm.params_size);
-    if (!params_parse(kmeans_algorithm.params, texts, n_texts, PARAM_STYLE_PLAIN, &arena, params, err)) return false;
+    if (!params_parse(kmeans_algorithm.params, texts, n_texts, PARAM_STYLE_PLAIN, &arena, params,
+                      err))
+        return false;
     if (!kmeans_algorithm.check(params, err)) return false;
     host->log = (StrBuf)STRBUF(1 << 20);
-    TrainRun run = {.pool = pool, .seed = 5, .arena = &arena, .host = host, .round = on_round, .metric = on_metric,
-                    .log = on_log, .warn = on_log};
+    TrainRun run = {.pool = pool,
+                    .seed = 5,
+                    .arena = &arena,
+                    .host = host,
+                    .round = on_round,
+                    .metric = on_metric,
+                    .log = on_log,
+                    .warn = on_log};
     TrainData train_data = {.train = data, .test = test};
     return kmeans_algorithm.train(params, &train_data, &run, ret_model, err);
 }
 
-#define TEXT(name, value) {STR_INIT(name), STR_INIT(value)}
+#define TEXT(name, value)                                                                          \
+    {                                                                                              \
+        STR_INIT(name), STR_INIT(value)                                                            \
+    }
 
 TEST(kmeans, finds_separated_clusters_and_answers)
 {
     Error err = {0};
     enum { N = 2000, D = 5, K = 8 };
     AUTO(dataset_free) Dataset *data = dataset_make(N, D, K);
-    static const ParamText texts[] = {TEXT("k", "8"), TEXT("feature_dim", "5"), TEXT("eval_metrics", "[\"msd\",\"ssd\"]")};
-    AUTO(dataset_free) Dataset *given = dataset_make(N, D, K), *test = NULL; /* training takes the columns */
+    static const ParamText texts[] = {TEXT("k", "8"), TEXT("feature_dim", "5"),
+                                      TEXT("eval_metrics", "[\"msd\",\"ssd\"]")};
+    AUTO(dataset_free)
+    Dataset *given = dataset_make(N, D, K),
+            *test = NULL; /* training takes the columns */
     test = dataset_make(N, D, K);
     Host host = {0};
     Model *model = NULL;
@@ -99,12 +115,14 @@ TEST(kmeans, finds_separated_clusters_and_answers)
     CHECK_NEAR(host.train_msd, 0.01 * D, 0.01); /* the noise: D columns of variance 0.1^2 */
     CHECK_NEAR(host.test_msd, host.train_msd, 1e-6);
     CHECK_NEAR(host.test_ssd, host.train_msd * N, 1e-6);
-    CHECK(str_has(strbuf_str(&host.log), STR("local kmeans attempt #0. Current mean square distance ")));
+    CHECK(str_has(strbuf_str(&host.log),
+                  STR("local kmeans attempt #0. Current mean square distance ")));
     CHECK(host.rounds > 0);
 
     Matrix matrix = dataset_matrix(data);
     Predictions predictions = {0};
-    CHECK_OK(kmeans_algorithm.predict(model, &matrix, PREDICT_DEFAULT, NULL, &predictions, &err), err);
+    CHECK_OK(kmeans_algorithm.predict(model, &matrix, PREDICT_DEFAULT, NULL, &predictions, &err),
+             err);
     CHECK_STR(predictions.outputs[0].name, STR("closest_cluster"));
     CHECK_STR(predictions.outputs[1].name, STR("distance_to_cluster"));
     double ssd = 0;
@@ -138,9 +156,13 @@ TEST(kmeans, mini_batches_shrink_to_k)
 {
     Error err = {0};
     AUTO(dataset_free) Dataset *data = dataset_make(20000, 4, 8);
-    static const ParamText texts[] = {TEXT("k", "8"), TEXT("feature_dim", "4"), TEXT("extra_center_factor", "10"),
-                                      TEXT("mini_batch_size", "1000"), TEXT("half_life_time_size", "50000"),
-                                      TEXT("init_method", "kmeans++"), TEXT("epochs", "2")};
+    static const ParamText texts[] = {TEXT("k", "8"),
+                                      TEXT("feature_dim", "4"),
+                                      TEXT("extra_center_factor", "10"),
+                                      TEXT("mini_batch_size", "1000"),
+                                      TEXT("half_life_time_size", "50000"),
+                                      TEXT("init_method", "kmeans++"),
+                                      TEXT("epochs", "2")};
     float *values[2];
     for (int p = 0; p < 2; p++) {
         AUTO(pool_free) Pool *pool = pool_new(p ? 4 : 1);
@@ -153,7 +175,9 @@ TEST(kmeans, mini_batches_shrink_to_k)
         CHECK_INT(host.rounds, 2);
         Matrix matrix = dataset_matrix(data);
         Predictions predictions = {0};
-        CHECK_OK(kmeans_algorithm.predict(model, &matrix, PREDICT_DEFAULT, pool, &predictions, &err), err);
+        CHECK_OK(
+            kmeans_algorithm.predict(model, &matrix, PREDICT_DEFAULT, pool, &predictions, &err),
+            err);
         values[p] = predictions.values[1];
         kmeans_algorithm.free(model);
     }
@@ -167,8 +191,10 @@ TEST(kmeans, refusals_say_why)
         const char *want;
     } cases[] = {
         {{TEXT("k", "0"), TEXT("feature_dim", "3")}, "hyperparameter 'k': 0 is outside"},
-        {{TEXT("k", "11"), TEXT("feature_dim", "3")}, "k is 11, but the train data has only 10 rows"},
-        {{TEXT("k", "2"), TEXT("feature_dim", "4")}, "the train data has 3 features, feature_dim is 4"},
+        {{TEXT("k", "11"), TEXT("feature_dim", "3")},
+         "k is 11, but the train data has only 10 rows"},
+        {{TEXT("k", "2"), TEXT("feature_dim", "4")},
+         "the train data has 3 features, feature_dim is 4"},
         {{TEXT("k", "2"), TEXT("feature_dim", "3"), TEXT("eval_metrics", "[\"rmse\"]")},
          "hyperparameter 'eval_metrics': '[\"rmse\"]' names something else than msd and ssd"},
         {{TEXT("k", "2"), TEXT("feature_dim", "3"), TEXT("eval_metrics", "msd")},
@@ -185,8 +211,10 @@ TEST(kmeans, refusals_say_why)
         Model *model = NULL;
         size_t n = cases[i].texts[2].name.len ? 3 : 2;
         data->columns[1][4] = i + 1 == COUNT(cases) ? NAN : 0;
-        if (train(cases[i].texts, n, data, NULL, NULL, &host, &model, &err)) FAIL("accepted: %s", cases[i].want);
-        if (!str_has(str_of(err.text), str_of(cases[i].want))) FAIL("'%s' is not '%s'", err.text, cases[i].want);
+        if (train(cases[i].texts, n, data, NULL, NULL, &host, &model, &err))
+            FAIL("accepted: %s", cases[i].want);
+        if (!str_has(str_of(err.text), str_of(cases[i].want)))
+            FAIL("'%s' is not '%s'", err.text, cases[i].want);
     }
 }
 
@@ -194,7 +222,8 @@ TEST(kmeans, constant_data_gives_equal_centers_with_a_warning)
 {
     Error err = {0};
     AUTO(dataset_free) Dataset *data = dataset_make(100, 2, 1);
-    for (int i = 0; i < 100; i++) data->columns[0][i] = 0.1f, data->columns[1][i] = i % 2 ? 7 : 1e4f;
+    for (int i = 0; i < 100; i++)
+        data->columns[0][i] = 0.1f, data->columns[1][i] = i % 2 ? 7 : 1e4f;
     static const ParamText texts[] = {TEXT("k", "5"), TEXT("feature_dim", "2")};
     Host host = {0};
     Model *model = NULL;
@@ -208,7 +237,8 @@ TEST(kmeans, a_run_can_be_stopped)
 {
     Error err = {0};
     AUTO(dataset_free) Dataset *data = dataset_make(50000, 3, 40);
-    static const ParamText texts[] = {TEXT("k", "30"), TEXT("feature_dim", "3"), TEXT("local_lloyd_tol", "0")};
+    static const ParamText texts[] = {TEXT("k", "30"), TEXT("feature_dim", "3"),
+                                      TEXT("local_lloyd_tol", "0")};
     Host host = {.rounds_max = 2};
     Model *model = NULL;
     CHECK_OK(train(texts, COUNT(texts), data, NULL, NULL, &host, &model, &err), err);
@@ -224,7 +254,9 @@ TEST(kmeans, models_that_are_none_are_refused)
     Model *model = NULL;
     CHECK(!kmeans_algorithm.load(folder, &model, &err));
     CHECK_INT(err.kind, ERROR_NOT_FOUND);
-    CHECK_OK(file_commit(path_join(&arena, folder, "model_algo-1"), STR("PK\3\4 something else entirely"), &err), err);
+    CHECK_OK(file_commit(path_join(&arena, folder, "model_algo-1"),
+                         STR("PK\3\4 something else entirely"), &err),
+             err);
     CHECK(!kmeans_algorithm.load(folder, &model, &err));
     CHECK(str_has(str_of(err.text), STR("this is no NDArray list")));
 }

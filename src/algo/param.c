@@ -85,8 +85,8 @@ Str param_range_text(const Param *param, Arena *arena)
     const char *kind = param->type == PARAM_TYPE_INT ? "integer" : "number";
     if (!has_bounds(param)) return arena_format(arena, "%s%s", kind, automatic);
     if (param->no_max)
-        return arena_format(arena, "%s %s %s%s", kind, param->open_min ? ">" : ">=",
-                            bound_text(param->min, low), automatic);
+        return arena_format(arena, "%s %s %s%s", kind,
+                            param->open_min ? ">" : ">=", bound_text(param->min, low), automatic);
     Str interval = interval_text(param, arena);
     return arena_format(arena, "%s in %.*s%s", kind, STR_ARG(interval), automatic);
 }
@@ -141,9 +141,7 @@ static Str store_value(const Param *param, Str value, ParamStyle style, Arena *a
         Str all = choices_text(param->choices, arena);
         return plain ? arena_format(arena, "'%.*s' is not %.*s", STR_ARG(value), STR_ARG(all))
                      : arena_format(arena, "%.*s is not in [%.*s]", STR_ARG(value), STR_ARG(all));
-    case PARAM_TYPE_TEXT:
-        *(Str *)(void *)field = arena_str(arena, value);
-        return STR("");
+    case PARAM_TYPE_TEXT: *(Str *)(void *)field = arena_str(arena, value); return STR("");
     case PARAM_TYPE_END: break;
     }
     return STR("unknown type");
@@ -192,7 +190,8 @@ static void add_unknown(StrBuf *problems, const Param *params, Str name, ParamSt
     Str hint = nearest < 0 ? STR("")
                            : arena_format(&scratch, " (did you mean '%s'?)", params[nearest].name);
     if (style == PARAM_STYLE_XGBOOST)
-        add_problem(problems, "Extraneous hyperparameter found: %.*s%.*s", STR_ARG(name), STR_ARG(hint));
+        add_problem(problems, "Extraneous hyperparameter found: %.*s%.*s", STR_ARG(name),
+                    STR_ARG(hint));
     else
         add_problem(problems, "unknown hyperparameter '%.*s'%.*s", STR_ARG(name), STR_ARG(hint));
 }
@@ -214,16 +213,19 @@ bool params_parse(const Param *params, const ParamText *texts, size_t n, ParamSt
     for (size_t i = 0; i < n; i++) {
         const Param *param = param_find(params, texts[i].name);
         if (!param) {
-            if (!param_is_ignored(texts[i].name)) add_unknown(&problems, params, texts[i].name, style);
+            if (!param_is_ignored(texts[i].name))
+                add_unknown(&problems, params, texts[i].name, style);
             continue;
         }
         given[param - params] = true;
         Str why = store_value(param, without_quotes(texts[i].value), style, arena, ret_struct);
         if (!why.len) continue;
         if (style == PARAM_STYLE_XGBOOST)
-            add_problem(&problems, "Hyperparameter %.*s: %.*s", STR_ARG(texts[i].name), STR_ARG(why));
+            add_problem(&problems, "Hyperparameter %.*s: %.*s", STR_ARG(texts[i].name),
+                        STR_ARG(why));
         else
-            add_problem(&problems, "hyperparameter '%.*s': %.*s", STR_ARG(texts[i].name), STR_ARG(why));
+            add_problem(&problems, "hyperparameter '%.*s': %.*s", STR_ARG(texts[i].name),
+                        STR_ARG(why));
     }
     for (const Param *param = params; param->type != PARAM_TYPE_END; param++) {
         if (given[param - params] || param->preset || param->optional) continue;

@@ -36,11 +36,12 @@ typedef struct Param {
     const char *alias; /* a second accepted name, e.g. learning_rate for eta; or NULL */
     ParamType type;
     size_t offset;
-    double min, max;            /* both included unless open_*; max 0 with min 0: no bounds */
-    bool open_min, open_max;    /* the bound itself is refused */
-    bool no_max;                /* only min holds */
+    double min, max;         /* both included unless open_*; max 0 with min 0: no bounds */
+    bool open_min, open_max; /* the bound itself is refused */
+    bool no_max;             /* only min holds */
     const char *preset;
-    const char *suggest; /* what `clary train` takes for a required one that is not given; or NULL */
+    const char
+        *suggest; /* what `clary train` takes for a required one that is not given; or NULL */
     bool optional;
     bool automatic;             /* the word "auto" is allowed: PARAM_UNSET_INT or NaN */
     const char *const *choices; /* NULL-terminated */
@@ -55,16 +56,29 @@ typedef struct Param {
 #define PARAM_OFFSET(Struct, field, Type)                                                          \
     (offsetof(Struct, field) + 0 * sizeof(((Struct *)0)->field == *(Type *)0))
 #define PARAM_INT(name_, Struct, field, ...)                                                       \
-    {.name = name_, .type = PARAM_TYPE_INT, .offset = PARAM_OFFSET(Struct, field, int64_t), __VA_ARGS__}
+    {                                                                                              \
+        .name = name_, .type = PARAM_TYPE_INT, .offset = PARAM_OFFSET(Struct, field, int64_t),     \
+        __VA_ARGS__                                                                                \
+    }
 #define PARAM_REAL(name_, Struct, field, ...)                                                      \
-    {.name = name_, .type = PARAM_TYPE_REAL, .offset = PARAM_OFFSET(Struct, field, double), __VA_ARGS__}
+    {                                                                                              \
+        .name = name_, .type = PARAM_TYPE_REAL, .offset = PARAM_OFFSET(Struct, field, double),     \
+        __VA_ARGS__                                                                                \
+    }
 #define PARAM_BOOL(name_, Struct, field, ...)                                                      \
-    {.name = name_, .type = PARAM_TYPE_BOOL, .offset = PARAM_OFFSET(Struct, field, bool), __VA_ARGS__}
+    {                                                                                              \
+        .name = name_, .type = PARAM_TYPE_BOOL, .offset = PARAM_OFFSET(Struct, field, bool),       \
+        __VA_ARGS__                                                                                \
+    }
 #define PARAM_CHOICE(name_, Struct, field, choices_, ...)                                          \
-    {.name = name_, .type = PARAM_TYPE_CHOICE, .offset = PARAM_OFFSET(Struct, field, int),         \
-     .choices = choices_, __VA_ARGS__}
+    {                                                                                              \
+        .name = name_, .type = PARAM_TYPE_CHOICE, .offset = PARAM_OFFSET(Struct, field, int),      \
+        .choices = choices_, __VA_ARGS__                                                           \
+    }
 #define PARAM_TEXT(name_, Struct, field, ...)                                                      \
-    {.name = name_, .type = PARAM_TYPE_TEXT, .offset = offsetof(Struct, field), __VA_ARGS__}
+    {                                                                                              \
+        .name = name_, .type = PARAM_TYPE_TEXT, .offset = offsetof(Struct, field), __VA_ARGS__     \
+    }
 
 typedef struct ParamText {
     Str name, value;

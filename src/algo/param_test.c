@@ -16,7 +16,8 @@ static const char *const inits[] = {"random", "kmeans++", NULL};
 
 static const Param toy_params[] = {
     PARAM_INT("k", Toy, k, .min = 1, .max = 1000, .help = "clusters"),
-    PARAM_REAL("eta", Toy, eta, .max = 1, .open_min = true, .preset = "0.3", .alias = "learning_rate"),
+    PARAM_REAL("eta", Toy, eta, .max = 1, .open_min = true, .preset = "0.3",
+               .alias = "learning_rate"),
     PARAM_BOOL("shuffle", Toy, shuffle, .preset = "true"),
     PARAM_CHOICE("init_method", Toy, init, inits, .preset = "kmeans++"),
     PARAM_TEXT("note", Toy, note, .optional = true),
@@ -28,10 +29,13 @@ TEST(param, presets_and_aliases_fill_the_struct)
     ARENA(arena);
     Error err = {0};
     Toy toy;
-    ParamText texts[] = {{STR("k"), STR("5.0")}, {STR("learning_rate"), STR("1e-05")},
-                         {STR("shuffle"), STR("False")}, {STR("note"), STR("\"abc\"")},
+    ParamText texts[] = {{STR("k"), STR("5.0")},
+                         {STR("learning_rate"), STR("1e-05")},
+                         {STR("shuffle"), STR("False")},
+                         {STR("note"), STR("\"abc\"")},
                          {STR("_kvstore"), STR("x")}};
-    CHECK_OK(params_parse(toy_params, texts, COUNT(texts), PARAM_STYLE_PLAIN, &arena, &toy, &err), err);
+    CHECK_OK(params_parse(toy_params, texts, COUNT(texts), PARAM_STYLE_PLAIN, &arena, &toy, &err),
+             err);
     CHECK_INT(toy.k, 5);
     CHECK_NEAR(toy.eta, 1e-5, 0);
     CHECK(!toy.shuffle);
@@ -44,7 +48,8 @@ TEST(param, all_problems_are_reported_at_once)
     ARENA(arena);
     Error err = {0};
     Toy toy;
-    ParamText texts[] = {{STR("eta"), STR("0")}, {STR("init"), STR("random")}, {STR("shuffle"), STR("maybe")}};
+    ParamText texts[] = {
+        {STR("eta"), STR("0")}, {STR("init"), STR("random")}, {STR("shuffle"), STR("maybe")}};
     CHECK(!params_parse(toy_params, texts, COUNT(texts), PARAM_STYLE_PLAIN, &arena, &toy, &err));
     CHECK_STR(str_of(err.text), STR("hyperparameter 'eta': 0 is outside (0, 1]\n"
                                     "unknown hyperparameter 'init'\n"

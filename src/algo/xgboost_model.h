@@ -18,10 +18,11 @@ struct Model {
 /* Takes `member` over, also on failure. */
 bool xgboost_add_member(Model *model, BoostModel *member, Error *err);
 
-bool xgboost_train_boosted(const BoostParams *params, TrainData *data, TrainRun *run, BoostModel **ret_model, Error *err);
+bool xgboost_train_boosted(const BoostParams *params, TrainData *data, TrainRun *run,
+                           BoostModel **ret_model, Error *err);
 
 /* Adds a model for each fold of each repetition; reports one line of means a repetition. */
-bool xgboost_cross_validate(const XgboostParams *params, const BoostParams *boost, TrainData *data, TrainRun *run,
-                            Model *model, Error *err);
+bool xgboost_cross_validate(const XgboostParams *params, const BoostParams *boost, TrainData *data,
+                            TrainRun *run, Model *model, Error *err);
 
 #endif

@@ -20,7 +20,8 @@ static const char *const sample_types[] = {"uniform", "weighted", NULL};
 static const char *const normalize_types[] = {"tree", "forest", NULL};
 static const char *const aft_distributions[] = {"normal", "logistic", "extreme", NULL};
 static const char *const pair_methods[] = {"topk", "mean", NULL};
-static const char *const feature_selectors[] = {"cyclic", "shuffle", "random", "greedy", "thrifty", NULL};
+static const char *const feature_selectors[] = {"cyclic", "shuffle", "random",
+                                                "greedy", "thrifty", NULL};
 
 #define INT(name, ...) PARAM_INT(#name, XgboostParams, name, __VA_ARGS__)
 #define REAL(name, ...) PARAM_REAL(#name, XgboostParams, name, __VA_ARGS__)
@@ -33,21 +34,25 @@ static const char *const feature_selectors[] = {"cyclic", "shuffle", "random", "
 const Param xgboost_params[] = {
     INT(num_round, FROM(1), .suggest = "100", .tune = {1, 4000, SCALE_LINEAR},
         .help = "boosting rounds"),
-    PARAM_TEXT("objective", XgboostParams, objective, .preset = "reg:squarederror",
-               .help = "what is minimised: reg:squarederror, reg:logistic, reg:squaredlogerror, "
-                       "reg:pseudohubererror, reg:absoluteerror, reg:quantileerror, reg:gamma, "
-                       "reg:tweedie, count:poisson, binary:logistic, binary:logitraw, binary:hinge, "
-                       "multi:softmax, multi:softprob, rank:pairwise, rank:ndcg, rank:map, "
-                       "survival:cox or survival:aft"),
+    PARAM_TEXT(
+        "objective", XgboostParams, objective, .preset = "reg:squarederror",
+        .help = "what is minimised: reg:squarederror, reg:logistic, reg:squaredlogerror, "
+                "reg:pseudohubererror, reg:absoluteerror, reg:quantileerror, reg:gamma, "
+                "reg:tweedie, count:poisson, binary:logistic, binary:logitraw, binary:hinge, "
+                "multi:softmax, multi:softprob, rank:pairwise, rank:ndcg, rank:map, "
+                "survival:cox or survival:aft"),
     INT(num_class, FROM(2), .optional = true, .help = "number of classes; needed for multi:*"),
-    TEXT(eval_metric, .help = "metrics to report each round, by commas, e.g. auc,logloss,error@0.7; "
-                              "the last one decides early stopping"),
+    TEXT(eval_metric,
+         .help = "metrics to report each round, by commas, e.g. auc,logloss,error@0.7; "
+                 "the last one decides early stopping"),
     INT(early_stopping_rounds, FROM(1), .optional = true,
-        .help = "stop when the last metric on the validation data has not improved for so many rounds, "
-                "and keep the best"),
-    CHOICE(booster, boosters, .preset = "gbtree", .help = "trees, trees with dropout, or a linear model"),
-    REAL(eta, .alias = "learning_rate", .max = 1, .optional = true, .tune = {0.1, 0.5, SCALE_LINEAR},
-         .help = "shrinks each step; 0.3, for gblinear 0.5"),
+        .help =
+            "stop when the last metric on the validation data has not improved for so many rounds, "
+            "and keep the best"),
+    CHOICE(booster, boosters, .preset = "gbtree",
+           .help = "trees, trees with dropout, or a linear model"),
+    REAL(eta, .alias = "learning_rate", .max = 1, .optional = true,
+         .tune = {0.1, 0.5, SCALE_LINEAR}, .help = "shrinks each step; 0.3, for gblinear 0.5"),
     INT(max_depth, FROM(0), .preset = "6", .tune = {0, 10, SCALE_LINEAR},
         .help = "greatest depth of a tree; 0: no limit"),
     REAL(min_child_weight, FROM(0), .preset = "1", .tune = {0, 120, SCALE_LINEAR},
@@ -62,12 +67,12 @@ const Param xgboost_params[] = {
          .help = "share of the rows each tree sees"),
     CHOICE(sampling_method, sampling_methods, .preset = "uniform",
            .help = "how rows are drawn for subsample"),
-    REAL(colsample_bytree, .max = 1, .open_min = true, .preset = "1", .tune = {0.5, 1, SCALE_LINEAR},
-         .help = "share of the features each tree may use"),
-    REAL(colsample_bylevel, .max = 1, .open_min = true, .preset = "1", .tune = {0.1, 1, SCALE_LINEAR},
-         .help = "share of those for each level"),
-    REAL(colsample_bynode, .max = 1, .open_min = true, .preset = "1", .tune = {0.1, 1, SCALE_LINEAR},
-         .help = "share of those for each split"),
+    REAL(colsample_bytree, .max = 1, .open_min = true, .preset = "1",
+         .tune = {0.5, 1, SCALE_LINEAR}, .help = "share of the features each tree may use"),
+    REAL(colsample_bylevel, .max = 1, .open_min = true, .preset = "1",
+         .tune = {0.1, 1, SCALE_LINEAR}, .help = "share of those for each level"),
+    REAL(colsample_bynode, .max = 1, .open_min = true, .preset = "1",
+         .tune = {0.1, 1, SCALE_LINEAR}, .help = "share of those for each split"),
     REAL(max_delta_step, FROM(0), .optional = true, .tune = {0, 10, SCALE_LINEAR},
          .help = "bound of a leaf's value; 0: none; count:poisson starts from 0.7"),
     CHOICE(tree_method, tree_methods, .preset = "auto",
@@ -80,37 +85,48 @@ const Param xgboost_params[] = {
     REAL(scale_pos_weight, ABOVE(0), .preset = "1", .help = "weight of the positive class"),
     REAL(base_score, FROM(0), .optional = true,
          .help = "the prediction all start from; without it, estimated from the labels"),
-    TEXT(monotone_constraints, .help = "a sign a feature, e.g. (1,0,-1): predictions rise, are free, fall"),
+    TEXT(monotone_constraints,
+         .help = "a sign a feature, e.g. (1,0,-1): predictions rise, are free, fall"),
     TEXT(interaction_constraints,
          .help = "features that may stand on one path, e.g. [[0,1],[2,3,4]]"),
     INT(max_cat_to_onehot, FROM(1), .preset = "4",
         .help = "categorical features with fewer categories are split one against the rest"),
-    INT(max_cat_threshold, FROM(1), .preset = "64", .help = "most categories on one side of a split"),
-    REAL(tweedie_variance_power, .min = 1, .max = 2, .open_min = true, .open_max = true, .preset = "1.5",
-         .help = "variance power of reg:tweedie"),
+    INT(max_cat_threshold, FROM(1), .preset = "64",
+        .help = "most categories on one side of a split"),
+    REAL(tweedie_variance_power, .min = 1, .max = 2, .open_min = true, .open_max = true,
+         .preset = "1.5", .help = "variance power of reg:tweedie"),
     REAL(huber_slope, ABOVE(0), .preset = "1", .help = "delta of reg:pseudohubererror"),
     TEXT(quantile_alpha, .help = "quantiles of reg:quantileerror, e.g. 0.5 or [0.1,0.5,0.9]"),
-    CHOICE(aft_loss_distribution, aft_distributions, .preset = "normal", .help = "noise of survival:aft"),
+    CHOICE(aft_loss_distribution, aft_distributions, .preset = "normal",
+           .help = "noise of survival:aft"),
     REAL(aft_loss_distribution_scale, FROM(0), .preset = "1", .help = "its scale"),
-    CHOICE(lambdarank_pair_method, pair_methods, .preset = "topk", .help = "how rank:* draws pairs"),
+    CHOICE(lambdarank_pair_method, pair_methods, .preset = "topk",
+           .help = "how rank:* draws pairs"),
     INT(lambdarank_num_pair_per_sample, FROM(1), .optional = true,
         .help = "pairs a row (mean) or ranks looked at (topk)"),
     BOOL(lambdarank_normalization, .preset = "true", .help = "normalise the gradients of a query"),
     BOOL(ndcg_exp_gain, .preset = "true", .help = "gain 2^relevance - 1 instead of the relevance"),
     CHOICE(sample_type, sample_types, .preset = "uniform", .help = "dart: how trees are dropped"),
-    CHOICE(normalize_type, normalize_types, .preset = "tree", .help = "dart: how new trees are weighted"),
+    CHOICE(normalize_type, normalize_types, .preset = "tree",
+           .help = "dart: how new trees are weighted"),
     REAL(rate_drop, .max = 1, .preset = "0", .help = "dart: share of the trees dropped in a round"),
     REAL(skip_drop, .max = 1, .preset = "0", .help = "dart: chance of a round without dropping"),
     BOOL(one_drop, .preset = "false", .help = "dart: drop at least one tree"),
     REAL(lambda_bias, .max = 1, .preset = "0", .help = "gblinear: L2 penalty on the bias"),
-    CHOICE(feature_selector, feature_selectors, .preset = "cyclic", .help = "gblinear: order of the features"),
-    INT(top_k, FROM(0), .preset = "0", .help = "gblinear: features a round for greedy and thrifty; 0: all"),
-    REAL(tolerance, FROM(0), .preset = "0", .help = "gblinear: stop when the largest change is below"),
+    CHOICE(feature_selector, feature_selectors, .preset = "cyclic",
+           .help = "gblinear: order of the features"),
+    INT(top_k, FROM(0), .preset = "0",
+        .help = "gblinear: features a round for greedy and thrifty; 0: all"),
+    REAL(tolerance, FROM(0), .preset = "0",
+         .help = "gblinear: stop when the largest change is below"),
     TEXT(updater, .help = "tree builders by name, e.g. grow_colmaker,prune; refresh or prune for "
                           "process_type update; shotgun or coord_descent for gblinear"),
-    CHOICE(process_type, process_types, .preset = "default", .help = "grow new trees, or update a model's"),
-    BOOL(refresh_leaf, .preset = "true", .help = "updater refresh: leaf values too, not only statistics"),
-    INT(csv_weights, .max = 1, .preset = "0", .help = "1: the second CSV column is the row's weight"),
+    CHOICE(process_type, process_types, .preset = "default",
+           .help = "grow new trees, or update a model's"),
+    BOOL(refresh_leaf, .preset = "true",
+         .help = "updater refresh: leaf values too, not only statistics"),
+    INT(csv_weights, .max = 1, .preset = "0",
+        .help = "1: the second CSV column is the row's weight"),
     INT(seed, .preset = "0", .help = "of all random choices"),
     INT(nthread, FROM(1), .optional = true, .help = "threads; all processors without it"),
     INT(verbosity, .max = 3, .preset = "1", .help = "0 silent to 3 debug"),
@@ -139,7 +155,8 @@ static bool parse_monotone(Str text, Arena *arena, BoostParams *boost, Error *er
 {
     if (!text.len) return true;
     Str rest = text, part;
-    if (text.len >= 2 && (text.ptr[0] == '(' || text.ptr[0] == '[')) rest = str_slice(text, 1, text.len - 1);
+    if (text.len >= 2 && (text.ptr[0] == '(' || text.ptr[0] == '['))
+        rest = str_slice(text, 1, text.len - 1);
     int8_t *signs = arena_array(arena, int8_t, text.len);
     int32_t n = 0;
     while (str_next(&rest, ',', &part)) {
@@ -147,7 +164,8 @@ static bool parse_monotone(Str text, Arena *arena, BoostParams *boost, Error *er
         part = str_trim(part);
         if (part.len == 0 && !rest.ptr && n > 0) break; /* "(1,)" */
         if (!str_to_int64(part, &sign) || sign < -1 || sign > 1)
-            return error_set(err, ERROR_INVALID, "Hyperparameter monotone_constraints: '%.*s' is not -1, 0 or 1",
+            return error_set(err, ERROR_INVALID,
+                             "Hyperparameter monotone_constraints: '%.*s' is not -1, 0 or 1",
                              STR_ARG(part));
         signs[n++] = (int8_t)sign;
     }
@@ -163,7 +181,8 @@ static bool parse_interactions(Str text, Arena *arena, BoostParams *boost, Error
     Error ignored = {0};
     bool ok = json_parse(text, arena, &sets, &ignored) && sets->type == JSON_ARRAY;
     int32_t n = 0;
-    int32_t *features = arena_array(arena, int32_t, text.len), *start = arena_array(arena, int32_t, text.len + 1);
+    int32_t *features = arena_array(arena, int32_t, text.len),
+            *start = arena_array(arena, int32_t, text.len + 1);
     for (size_t s = 0; ok && s < sets->n; s++) {
         const Json *set = json_at(sets, s);
         ok = set && set->type == JSON_ARRAY;
@@ -188,15 +207,19 @@ static bool parse_quantiles(Str text, Arena *arena, ObjectiveParams *objective, 
 {
     if (!str_is(objective->name, "reg:quantileerror")) return true;
     if (!text.len)
-        return error_set(err, ERROR_INVALID, "Objective reg:quantileerror needs hyperparameter quantile_alpha");
+        return error_set(err, ERROR_INVALID,
+                         "Objective reg:quantileerror needs hyperparameter quantile_alpha");
     Str rest = text, part;
-    if (text.len >= 2 && (text.ptr[0] == '(' || text.ptr[0] == '[')) rest = str_slice(text, 1, text.len - 1);
+    if (text.len >= 2 && (text.ptr[0] == '(' || text.ptr[0] == '['))
+        rest = str_slice(text, 1, text.len - 1);
     double *alphas = arena_array(arena, double, text.len);
     int32_t n = 0;
     while (str_next(&rest, ',', &part)) {
         double x;
         if (!str_to_double(str_trim(part), &x) || !(x > 0 && x < 1))
-            return error_set(err, ERROR_INVALID, "Hyperparameter quantile_alpha: '%.*s' is not in (0, 1)", STR_ARG(part));
+            return error_set(err, ERROR_INVALID,
+                             "Hyperparameter quantile_alpha: '%.*s' is not in (0, 1)",
+                             STR_ARG(part));
         alphas[n++] = x;
     }
     objective->quantile_alpha = alphas;
@@ -212,9 +235,10 @@ static bool metric_fits(const BoostMetric *metric, Str objective, Error *err)
     if (str_starts(objective, STR("binary:")) || str_starts(objective, STR("rank:")) ||
         str_starts(objective, STR("multi:")) || str_is(objective, "reg:logistic"))
         return true;
-    return error_set(err, ERROR_INVALID,
-                     "Metric '%.*s' can only be applied for classification and ranking problems; the objective is %.*s",
-                     STR_ARG(name), STR_ARG(objective));
+    return error_set(
+        err, ERROR_INVALID,
+        "Metric '%.*s' can only be applied for classification and ranking problems; the objective is %.*s",
+        STR_ARG(name), STR_ARG(objective));
 }
 
 static bool parse_metrics(const XgboostParams *params, Arena *arena, BoostParams *boost, Error *err)
@@ -230,13 +254,16 @@ static bool parse_metrics(const XgboostParams *params, Arena *arena, BoostParams
             if (part.len >= 2 && (part.ptr[0] == '"' || part.ptr[0] == '\''))
                 part = str_slice(part, 1, part.len - 1);
             if (l == 1 && str_starts(part, STR("validation:"))) part = str_from(part, 11);
-            if (n == 64) return error_set(err, ERROR_LIMIT, "Hyperparameter eval_metric: more than 64 metrics");
+            if (n == 64)
+                return error_set(err, ERROR_LIMIT,
+                                 "Hyperparameter eval_metric: more than 64 metrics");
             BoostMetric metric;
             if (!boost_metric_parse(part, &boost->objective, &metric, err) ||
                 !metric_fits(&metric, boost->objective.name, err))
                 return false;
             bool known = false;
-            for (int32_t i = 0; i < n; i++) known |= str_eq(str_of(metrics[i].name), str_of(metric.name));
+            for (int32_t i = 0; i < n; i++)
+                known |= str_eq(str_of(metrics[i].name), str_of(metric.name));
             if (!known) metrics[n++] = metric;
         }
     }
@@ -247,9 +274,17 @@ static bool parse_metrics(const XgboostParams *params, Arena *arena, BoostParams
 
 static bool apply_updaters(const XgboostParams *params, BoostParams *boost, Error *err)
 {
-    static const char *const known[] = {"grow_colmaker", "distcol", "grow_histmaker", "grow_skmaker",
-                                        "grow_quantile_histmaker", "grow_local_histmaker", "sync", "refresh", "prune",
-                                        "shotgun", "coord_descent"};
+    static const char *const known[] = {"grow_colmaker",
+                                        "distcol",
+                                        "grow_histmaker",
+                                        "grow_skmaker",
+                                        "grow_quantile_histmaker",
+                                        "grow_local_histmaker",
+                                        "sync",
+                                        "refresh",
+                                        "prune",
+                                        "shotgun",
+                                        "coord_descent"};
     Str rest = params->updater, part;
     int n_builders = 0, n_linear = 0, n = 0;
     while (rest.len && str_next(&rest, ',', &part)) {
@@ -257,7 +292,8 @@ static bool apply_updaters(const XgboostParams *params, BoostParams *boost, Erro
         size_t i = 0;
         while (i < COUNT(known) && !str_is(part, known[i])) i++;
         if (i == COUNT(known))
-            return error_set(err, ERROR_INVALID, "Hyperparameter updater: %.*s is not a known updater", STR_ARG(part));
+            return error_set(err, ERROR_INVALID,
+                             "Hyperparameter updater: %.*s is not a known updater", STR_ARG(part));
         n++;
         n_builders += i <= 5;
         n_linear += i >= 9;
@@ -271,18 +307,21 @@ static bool apply_updaters(const XgboostParams *params, BoostParams *boost, Erro
     if (boost->booster == BOOSTER_GBLINEAR) {
         if (!n) boost->shotgun = true; /* upstream's default */
         if (n && (n != 1 || n_linear != 1))
-            return error_set(err, ERROR_INVALID,
-                             "Hyperparameter updater: gblinear takes exactly one of shotgun and coord_descent");
+            return error_set(
+                err, ERROR_INVALID,
+                "Hyperparameter updater: gblinear takes exactly one of shotgun and coord_descent");
         return true;
     }
     if (n_linear)
-        return error_set(err, ERROR_INVALID, "Hyperparameter updater: shotgun and coord_descent need booster gblinear");
+        return error_set(err, ERROR_INVALID,
+                         "Hyperparameter updater: shotgun and coord_descent need booster gblinear");
     if (n_builders > 1)
         return error_set(err, ERROR_INVALID, "Hyperparameter updater: more than one tree builder");
     boost->update = params->process_type == 1;
     if (boost->update && (n_builders || !(boost->refresh || boost->prune)))
-        return error_set(err, ERROR_INVALID,
-                         "Hyperparameter updater: process_type update takes refresh and prune only");
+        return error_set(
+            err, ERROR_INVALID,
+            "Hyperparameter updater: process_type update takes refresh and prune only");
     return true;
 }
 
@@ -299,7 +338,8 @@ static int64_t or_else_int(int64_t value, int64_t preset)
 static void set_objective(const XgboostParams *params, ObjectiveParams *objective)
 {
     *objective = (ObjectiveParams){
-        .name = str_is(params->objective, "reg:linear") ? STR("reg:squarederror") : params->objective,
+        .name = str_is(params->objective, "reg:linear") ? STR("reg:squarederror")
+                                                        : params->objective,
         .n_classes = (int32_t)or_else_int(params->num_class, 0),
         .scale_pos_weight = params->scale_pos_weight,
         .max_delta_step = or_else(params->max_delta_step, 0),
@@ -313,7 +353,8 @@ static void set_objective(const XgboostParams *params, ObjectiveParams *objectiv
         .ndcg_exp_gain = params->ndcg_exp_gain,
         .seed = (uint64_t)params->seed,
     };
-    if (str_is(objective->name, "count:poisson")) objective->max_delta_step = or_else(params->max_delta_step, 0.7);
+    if (str_is(objective->name, "count:poisson"))
+        objective->max_delta_step = or_else(params->max_delta_step, 0.7);
 }
 
 static bool check_together(const XgboostParams *params, const BoostParams *boost, Error *err)
@@ -321,14 +362,17 @@ static bool check_together(const XgboostParams *params, const BoostParams *boost
     Str objective = boost->objective.name;
     bool multi = str_starts(objective, STR("multi:"));
     if (multi && params->num_class == PARAM_UNSET_INT)
-        return error_set(err, ERROR_INVALID, "Require input for parameter 'num_class' for multi-classification");
+        return error_set(err, ERROR_INVALID,
+                         "Require input for parameter 'num_class' for multi-classification");
     if (!multi && params->num_class != PARAM_UNSET_INT)
         return error_set(err, ERROR_INVALID,
                          "Do not need to setup parameter 'num_class' for learning task other than "
-                         "multi-classification: objective is %.*s", STR_ARG(objective));
+                         "multi-classification: objective is %.*s",
+                         STR_ARG(objective));
     if ((boost->n_monotone || boost->n_interactions) && boost->booster == BOOSTER_GBLINEAR)
-        return error_set(err, ERROR_INVALID, "monotone_constraints and interaction_constraints need trees, "
-                                             "not booster gblinear");
+        return error_set(err, ERROR_INVALID,
+                         "monotone_constraints and interaction_constraints need trees, "
+                         "not booster gblinear");
     if (boost->n_monotone && boost->method == METHOD_APPROX)
         return error_set(err, ERROR_INVALID, "monotone_constraints need tree_method exact or hist");
     AUTO(objective_free) Objective *made = NULL;
@@ -337,7 +381,8 @@ static bool check_together(const XgboostParams *params, const BoostParams *boost
 
 bool xgboost_resolve(const XgboostParams *params, Arena *arena, BoostParams *ret_boost, Error *err)
 {
-    static const TreeMethod methods[] = {METHOD_AUTO, METHOD_EXACT, METHOD_APPROX, METHOD_HIST, METHOD_HIST};
+    static const TreeMethod methods[] = {METHOD_AUTO, METHOD_EXACT, METHOD_APPROX, METHOD_HIST,
+                                         METHOD_HIST};
     static const Booster kinds[] = {BOOSTER_GBTREE, BOOSTER_GBLINEAR, BOOSTER_DART};
     bool linear = params->booster == 1;
     BoostParams boost = {
@@ -387,7 +432,8 @@ bool xgboost_resolve(const XgboostParams *params, Arena *arena, BoostParams *ret
         AUTO(objective_free) Objective *objective = NULL;
         if (!objective_new(&boost.objective, &objective, err)) return false;
         BoostMetric *metric = arena_new(arena, BoostMetric);
-        if (!boost_metric_parse(str_of(objective_default_metric(objective)), &boost.objective, metric, err))
+        if (!boost_metric_parse(str_of(objective_default_metric(objective)), &boost.objective,
+                                metric, err))
             return false;
         boost.metrics = metric;
         boost.n_metrics = 1;

@@ -53,13 +53,19 @@ TEST(xgboost, rules_that_span_hyperparameters)
         ParamText texts[2];
         const char *want; /* part of the refusal */
     } cases[] = {
-        {{{STR_INIT("objective"), STR_INIT("multi:softmax")}, {STR_INIT("eta"), STR_INIT("0.1")}}, "'num_class'"},
-        {{{STR_INIT("objective"), STR_INIT("binary:logistc")}, {STR_INIT("eta"), STR_INIT("0.1")}}, "binary:logistic"},
+        {{{STR_INIT("objective"), STR_INIT("multi:softmax")}, {STR_INIT("eta"), STR_INIT("0.1")}},
+         "'num_class'"},
+        {{{STR_INIT("objective"), STR_INIT("binary:logistc")}, {STR_INIT("eta"), STR_INIT("0.1")}},
+         "binary:logistic"},
         {{{STR_INIT("eval_metric"), STR_INIT("auc")}, {STR_INIT("eta"), STR_INIT("0.1")}}, "auc"},
-        {{{STR_INIT("booster"), STR_INIT("gblinear")}, {STR_INIT("updater"), STR_INIT("prune")}}, "gblinear takes"},
-        {{{STR_INIT("updater"), STR_INIT("grow_colmaker,grow_histmaker")}, {STR_INIT("eta"), STR_INIT("0.1")}},
+        {{{STR_INIT("booster"), STR_INIT("gblinear")}, {STR_INIT("updater"), STR_INIT("prune")}},
+         "gblinear takes"},
+        {{{STR_INIT("updater"), STR_INIT("grow_colmaker,grow_histmaker")},
+          {STR_INIT("eta"), STR_INIT("0.1")}},
          "more than one tree builder"},
-        {{{STR_INIT("monotone_constraints"), STR_INIT("(1,2)")}, {STR_INIT("eta"), STR_INIT("0.1")}}, "'2' is not"},
+        {{{STR_INIT("monotone_constraints"), STR_INIT("(1,2)")},
+          {STR_INIT("eta"), STR_INIT("0.1")}},
+         "'2' is not"},
         {{{STR_INIT("eta"), STR_INIT("3.0")}, {STR_INIT("gama"), STR_INIT("1")}},
          "Hyperparameter eta: 3.0 is not in [0, 1]\nExtraneous hyperparameter found: gama (did you mean 'gamma'?)"},
     };
@@ -68,6 +74,7 @@ TEST(xgboost, rules_that_span_hyperparameters)
         Error err = {0};
         BoostParams boost;
         CHECK(!resolve(cases[i].texts, 2, &arena, &boost, &err));
-        if (!str_has(str_of(err.text), str_of(cases[i].want))) FAIL("'%s' lacks '%s'", err.text, cases[i].want);
+        if (!str_has(str_of(err.text), str_of(cases[i].want)))
+            FAIL("'%s' lacks '%s'", err.text, cases[i].want);
     }
 }

@@ -21,7 +21,8 @@ void *arena_alloc(Arena *arena, size_t size)
     size_t rounded = (size + 15) & ~(size_t)15;
     if (rounded < size) memory_exhausted(size);
     if (rounded > (size_t)(arena->end - arena->next)) {
-        size_t block_size = arena->blocks ? MIN(arena->blocks->size * 2, (size_t)BLOCK_MAX) : BLOCK_MIN;
+        size_t block_size = arena->blocks ? MIN(arena->blocks->size * 2, (size_t)BLOCK_MAX)
+                                          : BLOCK_MIN;
         block_size = MAX(block_size, rounded);
         ArenaBlock *block = calloc(1, sizeof *block + block_size);
         if (!block) memory_exhausted(block_size);

@@ -28,7 +28,7 @@ void *arena_alloc_array(Arena *arena, size_t n, size_t size);
 /* A larger copy of an array of n_old elements; the old one stays in the arena until it is cleared. */
 void *arena_grow(Arena *arena, const void *old, size_t n_old, size_t n_new, size_t size);
 
-Str arena_str(Arena *arena, Str s);   /* a copy; NUL-terminated beyond its length */
+Str arena_str(Arena *arena, Str s);    /* a copy; NUL-terminated beyond its length */
 char *arena_cstr(Arena *arena, Str s); /* the same as a C string */
 Str arena_format(Arena *arena, const char *format, ...) PRINTF_LIKE(2, 3); /* NUL-terminated too */
 

@@ -115,7 +115,8 @@ int str_distance(Str a, Str b)
         int *row = rows[i % 3], *above = rows[(i - 1) % 3], *above2 = rows[(i + 1) % 3];
         row[0] = (int)i;
         for (size_t j = 1; j <= b.len; j++) {
-            int differs = tolower((unsigned char)a.ptr[i - 1]) != tolower((unsigned char)b.ptr[j - 1]);
+            int differs = tolower((unsigned char)a.ptr[i - 1]) !=
+                          tolower((unsigned char)b.ptr[j - 1]);
             int best = above[j - 1] + differs;
             best = MIN(best, above[j] + 1);
             best = MIN(best, row[j - 1] + 1);

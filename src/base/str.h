@@ -13,8 +13,10 @@ typedef struct Str {
 } Str;
 
 #define STR(literal) ((Str){"" literal, sizeof(literal) - 1})
+/* clang-format off */
 #define STR_INIT(literal) {"" literal, sizeof(literal) - 1} /* in static tables */
-#define STR_ARG(s) (int)(s).len, (s).ptr                    /* for "%.*s" */
+/* clang-format on */
+#define STR_ARG(s) (int)(s).len, (s).ptr /* for "%.*s" */
 
 static inline Str str_of(const char *text)
 {

@@ -18,7 +18,9 @@ typedef struct StrBuf {
     bool overflow;
 } StrBuf;
 
+/* clang-format off */
 #define STRBUF(max_bytes) {.max = (max_bytes)}
+/* clang-format on */
 #define AUTO_STRBUF __attribute__((cleanup(strbuf_clear)))
 
 void strbuf_add(StrBuf *buf, Str s);

@@ -163,7 +163,8 @@ void parallel_for(Pool *pool, size_t n, size_t grain, ChunkFunction *run, void *
     work(pool);
 
     /* All chunks are taken; wait for those that others hold.  They are short: yield, not sleep. */
-    for (int spins = 0; atomic_load_explicit(&pool->done, memory_order_acquire) < n_chunks; spins++) {
+    for (int spins = 0; atomic_load_explicit(&pool->done, memory_order_acquire) < n_chunks;
+         spins++) {
         if (spins < SPIN_LOOPS)
             cpu_pause();
         else

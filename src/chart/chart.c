@@ -8,7 +8,16 @@
 
 #include <math.h>
 
-enum { WIDTH = 460, HEIGHT = 360, LEFT = 60, RIGHT = 16, TOP = 34, LEGEND = 18, BOTTOM = 52, TICKS_MAX = 12 };
+enum {
+    WIDTH = 460,
+    HEIGHT = 360,
+    LEFT = 60,
+    RIGHT = 16,
+    TOP = 34,
+    LEGEND = 18,
+    BOTTOM = 52,
+    TICKS_MAX = 12
+};
 
 const char chart_css[] =
     ".chart{font:12px system-ui,sans-serif;--ink:#1f2328;--soft:#59636e;--line:#d1d9e0;--c0:#0a6ebd;--c1:#c4512d;"
@@ -47,18 +56,20 @@ int chart_ticks(double low, double high, int max, double *ret_ticks)
             break;
         }
     int n = 0;
-    for (double k = ceil(low / step - 1e-9); n < max && k * step <= high + step * 1e-9; k++) ret_ticks[n++] = k * step;
+    for (double k = ceil(low / step - 1e-9); n < max && k * step <= high + step * 1e-9; k++)
+        ret_ticks[n++] = k * step;
     return n;
 }
 
-void chart_add(Chart *chart, const char *name, ChartMark mark, const double *x, const double *y, int64_t n)
+void chart_add(Chart *chart, const char *name, ChartMark mark, const double *x, const double *y,
+               int64_t n)
 {
     assert(chart->n_series < CHART_SERIES_MAX);
     chart->series[chart->n_series++] = (ChartSeries){str_of(name), x, y, n, mark};
 }
 
 typedef struct Scale {
-    double x0, x1, y0, y1;     /* data */
+    double x0, x1, y0, y1;           /* data */
     double left, right, top, bottom; /* pixels */
 } Scale;
 
@@ -101,7 +112,8 @@ static int count_named(const Chart *chart)
 static Scale scale_of(const Chart *chart)
 {
     double top = count_named(chart) > 1 ? TOP + LEGEND : TOP;
-    Scale scale = {INFINITY, -INFINITY, INFINITY, -INFINITY, LEFT, WIDTH - RIGHT, top, HEIGHT - BOTTOM};
+    Scale scale = {INFINITY, -INFINITY,     INFINITY, -INFINITY,
+                   LEFT,     WIDTH - RIGHT, top,      HEIGHT - BOTTOM};
     for (int s = 0; s < chart->n_series; s++) {
         const ChartSeries *series = &chart->series[s];
         for (int64_t i = 0; i < series->n; i++) {
@@ -144,35 +156,40 @@ static void draw_axes(const Chart *chart, const Scale *scale, StrBuf *out)
     int n = chart_ticks(scale->y0, scale->y1, 7, ticks);
     for (int i = 0; i < n; i++) {
         double y = py(scale, ticks[i]);
-        strbuf_addf(out, "<line class=\"g\" x1=\"%.0f\" x2=\"%.0f\" y1=\"%.1f\" y2=\"%.1f\"/>", scale->left,
-                    scale->right, y, y);
-        strbuf_addf(out, "<text x=\"%.0f\" y=\"%.1f\" text-anchor=\"end\">", scale->left - 7, y + 4);
+        strbuf_addf(out, "<line class=\"g\" x1=\"%.0f\" x2=\"%.0f\" y1=\"%.1f\" y2=\"%.1f\"/>",
+                    scale->left, scale->right, y, y);
+        strbuf_addf(out, "<text x=\"%.0f\" y=\"%.1f\" text-anchor=\"end\">", scale->left - 7,
+                    y + 4);
         add_tick_text(out, ticks[i]);
         strbuf_add(out, STR("</text>"));
     }
     n = chart_ticks(scale->x0, scale->x1, 7, ticks);
     for (int i = 0; i < n; i++) {
         double x = px(scale, ticks[i]);
-        strbuf_addf(out, "<line class=\"a\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.0f\" y2=\"%.0f\"/>", x, x, scale->bottom,
-                    scale->bottom + 4);
-        strbuf_addf(out, "<text x=\"%.1f\" y=\"%.0f\" text-anchor=\"middle\">", x, scale->bottom + 18);
+        strbuf_addf(out, "<line class=\"a\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.0f\" y2=\"%.0f\"/>", x,
+                    x, scale->bottom, scale->bottom + 4);
+        strbuf_addf(out, "<text x=\"%.1f\" y=\"%.0f\" text-anchor=\"middle\">", x,
+                    scale->bottom + 18);
         add_tick_text(out, ticks[i]);
         strbuf_add(out, STR("</text>"));
     }
-    strbuf_addf(out, "<line class=\"a\" x1=\"%.0f\" x2=\"%.0f\" y1=\"%.0f\" y2=\"%.0f\"/>", scale->left, scale->right,
-                scale->bottom, scale->bottom);
+    strbuf_addf(out, "<line class=\"a\" x1=\"%.0f\" x2=\"%.0f\" y1=\"%.0f\" y2=\"%.0f\"/>",
+                scale->left, scale->right, scale->bottom, scale->bottom);
     double middle = (scale->top + scale->bottom) / 2;
-    strbuf_addf(out, "<text x=\"%.0f\" y=\"%.0f\" text-anchor=\"middle\">", (scale->left + scale->right) / 2,
-                scale->bottom + 38);
+    strbuf_addf(out, "<text x=\"%.0f\" y=\"%.0f\" text-anchor=\"middle\">",
+                (scale->left + scale->right) / 2, scale->bottom + 38);
     html_add(out, chart->x_label);
-    strbuf_addf(out, "</text><text transform=\"translate(15 %.0f) rotate(-90)\" text-anchor=\"middle\">", middle);
+    strbuf_addf(out,
+                "</text><text transform=\"translate(15 %.0f) rotate(-90)\" text-anchor=\"middle\">",
+                middle);
     html_add(out, chart->y_label);
     strbuf_add(out, STR("</text>"));
 }
 
 /* Lines are thinned: of the points that fall on one pixel column the first, lowest, highest and last
  * are drawn. */
-static void draw_line(const ChartSeries *series, const Scale *scale, const char *css, int color, StrBuf *out)
+static void draw_line(const ChartSeries *series, const Scale *scale, const char *css, int color,
+                      StrBuf *out)
 {
     strbuf_addf(out, "<path class=\"%s\" ", css);
     if (color >= 0) strbuf_addf(out, "style=\"stroke:var(--c%d)\" ", color);
@@ -197,20 +214,23 @@ static void draw_line(const ChartSeries *series, const Scale *scale, const char 
         for (size_t k = 0; k < COUNT(points); k++) {
             if (points[k] <= drawn) continue;
             drawn = points[k];
-            strbuf_addf(out, "%s%.1f %.1f", pen ? "L" : "M", px(scale, series->x[drawn]), py(scale, series->y[drawn]));
+            strbuf_addf(out, "%s%.1f %.1f", pen ? "L" : "M", px(scale, series->x[drawn]),
+                        py(scale, series->y[drawn]));
             pen = true;
         }
     }
     strbuf_add(out, STR("\"/>"));
 }
 
-static void draw_points(const ChartSeries *series, const Scale *scale, int color, double radius, StrBuf *out)
+static void draw_points(const ChartSeries *series, const Scale *scale, int color, double radius,
+                        StrBuf *out)
 {
-    strbuf_addf(out, "<g style=\"fill:var(--c%d);fill-opacity:%.2f\">", color, series->n > 200 ? 0.45 : 0.9);
+    strbuf_addf(out, "<g style=\"fill:var(--c%d);fill-opacity:%.2f\">", color,
+                series->n > 200 ? 0.45 : 0.9);
     for (int64_t i = 0; i < series->n; i++)
         if (isfinite(series->x[i]) && isfinite(series->y[i]))
-            strbuf_addf(out, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%.1f\"/>", px(scale, series->x[i]),
-                        py(scale, series->y[i]), radius);
+            strbuf_addf(out, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%.1f\"/>",
+                        px(scale, series->x[i]), py(scale, series->y[i]), radius);
     strbuf_add(out, STR("</g>"));
 }
 
@@ -236,7 +256,8 @@ static void draw_legend(const Chart *chart, StrBuf *out)
     if (count_named(chart) < 2) return;
     for (int s = 0; s < chart->n_series; s++) {
         if (chart->series[s].mark == CHART_GUIDE) continue;
-        strbuf_addf(out, "<text x=\"%.0f\" y=\"%d\" style=\"fill:var(--c%d);font-weight:600\">", x, TOP + 3, color);
+        strbuf_addf(out, "<text x=\"%.0f\" y=\"%d\" style=\"fill:var(--c%d);font-weight:600\">", x,
+                    TOP + 3, color);
         html_add(out, chart->series[s].name);
         strbuf_add(out, STR("</text>"));
         x += (double)chart->series[s].name.len * LETTER + GAP;
@@ -291,15 +312,18 @@ void chart_ranking_svg(Str title, const Str *names, const double *values, int32_
     }
     open_svg(title, WIDTH, fmax(TOP + n * ROW + 10, HEIGHT), false, out);
     for (int32_t i = 0; i < n; i++) {
-        double y = TOP + i * ROW, length = largest > 0 ? values[i] / largest * (WIDTH - NAME_WIDTH - 60) : 0;
+        double y = TOP + i * ROW,
+               length = largest > 0 ? values[i] / largest * (WIDTH - NAME_WIDTH - 60) : 0;
         strbuf_addf(out, "<text x=\"%d\" y=\"%.0f\" text-anchor=\"end\">", NAME_WIDTH - 8, y + 14);
         Str name = names[i];
         if (name.len > 21) name.len = 21;
         html_add(out, name);
-        strbuf_addf(out, "</text><rect x=\"%d\" y=\"%.0f\" width=\"%.1f\" height=\"%d\" style=\"fill:var(--c0)\"/>",
-                    NAME_WIDTH, y + 3, length, ROW - 7);
-        strbuf_addf(out, "<text x=\"%.0f\" y=\"%.0f\">%.1f %%</text>", NAME_WIDTH + length + 6, y + 14,
-                    total > 0 ? 100 * values[i] / total : 0);
+        strbuf_addf(
+            out,
+            "</text><rect x=\"%d\" y=\"%.0f\" width=\"%.1f\" height=\"%d\" style=\"fill:var(--c0)\"/>",
+            NAME_WIDTH, y + 3, length, ROW - 7);
+        strbuf_addf(out, "<text x=\"%.0f\" y=\"%.0f\">%.1f %%</text>", NAME_WIDTH + length + 6,
+                    y + 14, total > 0 ? 100 * values[i] / total : 0);
     }
     strbuf_add(out, STR("</svg>"));
 }
@@ -315,22 +339,26 @@ void chart_confusion_svg(Str title, const Str *names, const double *counts, int3
         for (int32_t k = 0; k < n; k++) row_max += counts[i * n + k];
         Str name = names[i];
         if (name.len > 14) name.len = 14;
-        strbuf_addf(out, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">", NAME_WIDTH - 8, HEAD + cell * (i + 0.5) + 4);
+        strbuf_addf(out, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">", NAME_WIDTH - 8,
+                    HEAD + cell * (i + 0.5) + 4);
         html_add(out, name);
-        strbuf_addf(out, "</text><text transform=\"translate(%.1f %d) rotate(-30)\">", NAME_WIDTH + cell * (i + 0.35),
-                    HEAD - 6);
+        strbuf_addf(out, "</text><text transform=\"translate(%.1f %d) rotate(-30)\">",
+                    NAME_WIDTH + cell * (i + 0.35), HEAD - 6);
         html_add(out, name);
         strbuf_add(out, STR("</text>"));
         for (int32_t k = 0; k < n; k++) {
             double share = row_max > 0 ? counts[i * n + k] / row_max : 0;
-            strbuf_addf(out, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" "
-                             "style=\"fill:rgba(var(--heat),%.3f);stroke:var(--line)\"/>",
+            strbuf_addf(out,
+                        "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" "
+                        "style=\"fill:rgba(var(--heat),%.3f);stroke:var(--line)\"/>",
                         NAME_WIDTH + cell * k, HEAD + cell * i, cell, cell, share * 0.85);
             if (show_counts)
-                strbuf_addf(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\" style=\"fill:var(--ink)\">%.0f</text>",
-                            NAME_WIDTH + cell * (k + 0.5), HEAD + cell * (i + 0.5) + 4, counts[i * n + k]);
+                strbuf_addf(
+                    out,
+                    "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\" style=\"fill:var(--ink)\">%.0f</text>",
+                    NAME_WIDTH + cell * (k + 0.5), HEAD + cell * (i + 0.5) + 4, counts[i * n + k]);
         }
     }
-    strbuf_addf(out, "<text x=\"%d\" y=\"%.0f\">rows: truth, columns: prediction</text></svg>", NAME_WIDTH,
-                HEAD + cell * n + 20);
+    strbuf_addf(out, "<text x=\"%d\" y=\"%.0f\">rows: truth, columns: prediction</text></svg>",
+                NAME_WIDTH, HEAD + cell * n + 20);
 }

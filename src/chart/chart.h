@@ -11,7 +11,7 @@ typedef enum ChartMark {
     CHART_LINE,
     CHART_POINTS,
     CHART_LINE_POINTS,
-    CHART_BARS, /* bars from 0, centered at x */
+    CHART_BARS,  /* bars from 0, centered at x */
     CHART_GUIDE, /* a dashed line in the background, not in the legend */
 } ChartMark;
 
@@ -25,7 +25,7 @@ typedef struct ChartSeries {
 enum { CHART_SERIES_MAX = 12 };
 
 typedef struct Chart {
-    Str title;   /* what the chart says, for readers and screen readers */
+    Str title; /* what the chart says, for readers and screen readers */
     Str x_label, y_label;
     ChartSeries series[CHART_SERIES_MAX];
     int n_series;
@@ -34,7 +34,8 @@ typedef struct Chart {
 } Chart;
 
 /* Adds one series; the arrays must live until the chart is drawn. */
-void chart_add(Chart *chart, const char *name, ChartMark mark, const double *x, const double *y, int64_t n);
+void chart_add(Chart *chart, const char *name, ChartMark mark, const double *x, const double *y,
+               int64_t n);
 
 /* The chart as an <svg> element; with `alone` as a file of its own. */
 void chart_svg(const Chart *chart, bool alone, StrBuf *out);

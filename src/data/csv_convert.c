@@ -67,14 +67,10 @@ static bool resize_column(Column *column, bool f64, int64_t n_old, int64_t n, Er
     case COLUMN_NUMBER:
         return f64 ? grow(&column->f64, n_old, n, sizeof(double), err)
                    : grow(&column->f32, n_old, n, sizeof(float), err);
-    case COLUMN_CATEGORY:
-        return grow(&column->codes, n_old, n, sizeof(int32_t), err);
-    case COLUMN_TEXT:
-        return grow(&column->offsets, n_old + 1, n + 1, sizeof(int64_t), err);
-    case COLUMN_TIME:
-        return grow(&column->time_us, n_old, n, sizeof(int64_t), err);
-    case COLUMN_BOOL:
-        return grow(&column->bools, n_old, n, 1, err);
+    case COLUMN_CATEGORY: return grow(&column->codes, n_old, n, sizeof(int32_t), err);
+    case COLUMN_TEXT: return grow(&column->offsets, n_old + 1, n + 1, sizeof(int64_t), err);
+    case COLUMN_TIME: return grow(&column->time_us, n_old, n, sizeof(int64_t), err);
+    case COLUMN_BOOL: return grow(&column->bools, n_old, n, 1, err);
     }
     return true;
 }
@@ -562,16 +558,11 @@ static void drop_rows(CsvReader *reader, Column *column)
 static bool row_is_missing(const Column *column, int64_t row)
 {
     switch (column->type) {
-    case COLUMN_NUMBER:
-        return column->f32 ? isnan(column->f32[row]) : isnan(column->f64[row]);
-    case COLUMN_CATEGORY:
-        return column->codes[row] < 0;
-    case COLUMN_TEXT:
-        return column->offsets[row] == column->offsets[row + 1];
-    case COLUMN_TIME:
-        return column->time_us[row] == INT64_MIN;
-    case COLUMN_BOOL:
-        return column->bools[row] == UINT8_MAX;
+    case COLUMN_NUMBER: return column->f32 ? isnan(column->f32[row]) : isnan(column->f64[row]);
+    case COLUMN_CATEGORY: return column->codes[row] < 0;
+    case COLUMN_TEXT: return column->offsets[row] == column->offsets[row + 1];
+    case COLUMN_TIME: return column->time_us[row] == INT64_MIN;
+    case COLUMN_BOOL: return column->bools[row] == UINT8_MAX;
     }
     return false;
 }

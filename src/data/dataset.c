@@ -103,8 +103,7 @@ static float *take_floats(Column *column, int64_t n_rows, Error *err)
     case COLUMN_TIME:
         for (int64_t i = 0; i < n_rows; i++) out[i] = (float)((double)column->time_us[i] * 1e-6);
         break;
-    default:
-        assert(false && "numbers only");
+    default: assert(false && "numbers only");
     }
     if (column->valid)
         for (int64_t i = 0; i < n_rows; i++)
@@ -568,14 +567,9 @@ static bool take_group(Dataset *dataset, Frame *frame, const Plan *plan, Arena *
             bits = column->f32 ? (double)column->f32[i] : column->f64[i];
             memcpy(&ids[i], &bits, sizeof bits);
             break;
-        case COLUMN_TIME:
-            ids[i] = column->time_us[i];
-            break;
-        case COLUMN_BOOL:
-            ids[i] = column->bools[i];
-            break;
-        default:
-            ids[i] = column->codes[i];
+        case COLUMN_TIME: ids[i] = column->time_us[i]; break;
+        case COLUMN_BOOL: ids[i] = column->bools[i]; break;
+        default: ids[i] = column->codes[i];
         }
     }
     return groups_from_ids(ids, n_rows, &dataset->group_start, &dataset->n_groups, err);

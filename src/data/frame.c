@@ -140,10 +140,8 @@ Str column_text(const Column *column, int64_t row, Arena *arena)
     case COLUMN_TEXT:
         return (Str){column->text + column->offsets[row],
                      (size_t)(column->offsets[row + 1] - column->offsets[row])};
-    case COLUMN_TIME:
-        return time_text(column->time_us[row], arena);
-    case COLUMN_BOOL:
-        return column->bools[row] ? STR("true") : STR("false");
+    case COLUMN_TIME: return time_text(column->time_us[row], arena);
+    case COLUMN_BOOL: return column->bools[row] ? STR("true") : STR("false");
     }
     return missing;
 }

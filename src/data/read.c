@@ -100,20 +100,16 @@ static bool read_table(Source *source, const ReadOptions *options, DataFormat fo
                        Frame **ret_frame, ReadReport *report, Error *err)
 {
     switch (format) {
-    case DATA_CSV:
-        return frame_read_csv(source, options, pool, ret_frame, report, err);
-    case DATA_JSONL:
-        return frame_read_jsonl(source, options, pool, ret_frame, report, err);
-    case DATA_PARQUET:
-        return frame_read_parquet(source, options, pool, ret_frame, report, err);
+    case DATA_CSV: return frame_read_csv(source, options, pool, ret_frame, report, err);
+    case DATA_JSONL: return frame_read_jsonl(source, options, pool, ret_frame, report, err);
+    case DATA_PARQUET: return frame_read_parquet(source, options, pool, ret_frame, report, err);
     case DATA_LIBSVM:
     case DATA_RECORDIO:
         return error_set(
             err, ERROR_UNSUPPORTED,
             "'%s' is %s, rows of features and labels rather than a table with named columns",
             source_file_name(source, 0), format_name(format));
-    case DATA_AUTO:
-        break;
+    case DATA_AUTO: break;
     }
     return error_set(err, ERROR_INTERNAL, "no format was found");
 }

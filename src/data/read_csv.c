@@ -213,14 +213,10 @@ static void walk_rows(Rows *rows)
 static const char *reason_of(CsvRowStatus status)
 {
     switch (status) {
-    case CSV_ROW_QUOTE_INSIDE:
-        return "a quote inside an unquoted field";
-    case CSV_ROW_AFTER_QUOTE:
-        return "text after a closing quote";
-    case CSV_ROW_NOT_CLOSED:
-        return "a quote that is not closed";
-    default:
-        return "a zero byte";
+    case CSV_ROW_QUOTE_INSIDE: return "a quote inside an unquoted field";
+    case CSV_ROW_AFTER_QUOTE: return "text after a closing quote";
+    case CSV_ROW_NOT_CLOSED: return "a quote that is not closed";
+    default: return "a zero byte";
     }
 }
 

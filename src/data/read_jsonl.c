@@ -166,13 +166,9 @@ static bool set_value(JsonTable *table, JsonColumn *column, JsonReader *reader, 
 {
     ARENA(scratch);
     switch (token) {
-    case JSON_TOKEN_NULL:
-        set_missing(table, column);
-        return true;
-    case JSON_TOKEN_BOOL:
-        return set_number(table, column, reader->boolean, true, err);
-    case JSON_TOKEN_NUMBER:
-        return set_number(table, column, number_of(table, reader), false, err);
+    case JSON_TOKEN_NULL: set_missing(table, column); return true;
+    case JSON_TOKEN_BOOL: return set_number(table, column, reader->boolean, true, err);
+    case JSON_TOKEN_NUMBER: return set_number(table, column, number_of(table, reader), false, err);
     case JSON_TOKEN_STRING:
         if (table->options->numeric)
             return wrong(table, "a text, and only numbers are read here", column->name);
@@ -180,8 +176,7 @@ static bool set_value(JsonTable *table, JsonColumn *column, JsonReader *reader, 
     case JSON_TOKEN_OBJECT_BEGIN:
         return wrong(table, "an object; only numbers, texts and arrays of numbers can be read",
                      column->name);
-    case JSON_TOKEN_ARRAY_BEGIN:
-        return wrong(table, "an array within an array", column->name);
+    case JSON_TOKEN_ARRAY_BEGIN: return wrong(table, "an array within an array", column->name);
     default:
         snprintf(table->why, BAD_TEXT, "%s", reader->reason ? reader->reason : "it ends too early");
         return false;

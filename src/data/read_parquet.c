@@ -279,17 +279,10 @@ static bool take_chunk(Parquet *parquet, DuckChunk chunk, int64_t row, int64_t n
         const void *data = api->vector_get_data(vector);
         const uint64_t *validity = api->vector_get_validity(vector);
         switch (column->type) {
-        case COLUMN_NUMBER:
-            take_numbers(column, parquet->columns[j].single, data, row, n);
-            break;
-        case COLUMN_TIME:
-            memcpy(column->time_us + row, data, (size_t)n * sizeof(int64_t));
-            break;
-        case COLUMN_BOOL:
-            memcpy(column->bools + row, data, (size_t)n);
-            break;
-        default:
-            take_words(column, &parquet->columns[j], data, validity, row, n);
+        case COLUMN_NUMBER: take_numbers(column, parquet->columns[j].single, data, row, n); break;
+        case COLUMN_TIME: memcpy(column->time_us + row, data, (size_t)n * sizeof(int64_t)); break;
+        case COLUMN_BOOL: memcpy(column->bools + row, data, (size_t)n); break;
+        default: take_words(column, &parquet->columns[j], data, validity, row, n);
         }
         for (int64_t i = 0; i < n; i++) {
             bool missing = (validity && !(validity[i >> 6] >> (i & 63) & 1)) ||

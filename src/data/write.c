@@ -125,17 +125,14 @@ static void json_column_value(JsonWriter *writer, const Column *column, int64_t 
     case COLUMN_NUMBER:
         column->f32 ? json_float(writer, column->f32[row]) : json_double(writer, column->f64[row]);
         break;
-    case COLUMN_BOOL:
-        json_bool(writer, column->bools[row]);
-        break;
+    case COLUMN_BOOL: json_bool(writer, column->bools[row]); break;
     case COLUMN_CATEGORY:
         if (column->codes[row] < 0)
             json_null(writer);
         else
             json_string(writer, column->categories[column->codes[row]]);
         break;
-    default:
-        json_string(writer, column_text(column, row, &scratch));
+    default: json_string(writer, column_text(column, row, &scratch));
     }
 }
 
@@ -161,10 +158,8 @@ bool frame_write(const Frame *frame, const WriteOptions *options, int fd, const 
     AUTO_OUTPUT Output output = OUTPUT(fd, name);
     switch (options->format) {
     case DATA_AUTO:
-    case DATA_CSV:
-        return frame_to_csv(frame, options, &output, err) && flush(&output, err);
-    case DATA_JSONL:
-        return frame_to_jsonl(frame, &output, err) && flush(&output, err);
+    case DATA_CSV: return frame_to_csv(frame, options, &output, err) && flush(&output, err);
+    case DATA_JSONL: return frame_to_jsonl(frame, &output, err) && flush(&output, err);
     default:
         return error_set(
             err, ERROR_UNSUPPORTED,
@@ -372,20 +367,11 @@ bool dataset_write(const Dataset *dataset, const WriteOptions *options, int fd, 
     bool ok = false;
     switch (options->format) {
     case DATA_AUTO:
-    case DATA_CSV:
-        ok = dataset_to_csv(dataset, options, &output, err);
-        break;
-    case DATA_JSONL:
-        ok = dataset_to_jsonl(dataset, &output, err);
-        break;
-    case DATA_LIBSVM:
-        ok = dataset_to_libsvm(dataset, &output, err);
-        break;
-    case DATA_RECORDIO:
-        ok = dataset_to_recordio(dataset, &output, err);
-        break;
-    case DATA_PARQUET:
-        return error_set(err, ERROR_UNSUPPORTED, "Parquet is read, but not written");
+    case DATA_CSV: ok = dataset_to_csv(dataset, options, &output, err); break;
+    case DATA_JSONL: ok = dataset_to_jsonl(dataset, &output, err); break;
+    case DATA_LIBSVM: ok = dataset_to_libsvm(dataset, &output, err); break;
+    case DATA_RECORDIO: ok = dataset_to_recordio(dataset, &output, err); break;
+    case DATA_PARQUET: return error_set(err, ERROR_UNSUPPORTED, "Parquet is read, but not written");
     }
     return ok && flush(&output, err);
 }

@@ -32,13 +32,9 @@ static float some_float(Random random, uint64_t i)
     uint32_t bits = (uint32_t)random_u64(random, i);
     float x;
     switch (random_below(random, i + 1000000, 3)) {
-    case 0:
-        return (float)random_below(random, i, 1000) - 500;
-    case 1:
-        return (float)random_normal(random, i);
-    default:
-        memcpy(&x, &bits, sizeof x);
-        return isfinite(x) ? x : 0;
+    case 0: return (float)random_below(random, i, 1000) - 500;
+    case 1: return (float)random_normal(random, i);
+    default: memcpy(&x, &bits, sizeof x); return isfinite(x) ? x : 0;
     }
 }
 

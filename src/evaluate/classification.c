@@ -37,10 +37,12 @@ static double ratio(double a, double b, double otherwise)
 
 /* ---- input ---- */
 
-static bool read_class(float x, int32_t n_classes, const char *what, int64_t row, int32_t *ret_class, Error *err)
+static bool read_class(float x, int32_t n_classes, const char *what, int64_t row,
+                       int32_t *ret_class, Error *err)
 {
     if (!(x >= 0 && x < (float)n_classes && x == truncf(x)))
-        return error_set(err, ERROR_INVALID, "row %lld: the %s is %g, which is no class from 0 to %d",
+        return error_set(err, ERROR_INVALID,
+                         "row %lld: the %s is %g, which is no class from 0 to %d",
                          (long long)row + 1, what, (double)x, n_classes - 1);
     *ret_class = (int32_t)x;
     return true;
@@ -60,9 +62,12 @@ static bool check_scores(const ClassificationInput *input, Error *err)
     int64_t width = input->n_classes == 2 ? 1 : input->n_classes;
     for (int64_t i = 0; i < input->n * width; i++) {
         float x = input->scores[i];
-        if (isnan(x)) return error_set(err, ERROR_INVALID, "row %lld: the score is NaN", (long long)(i / width) + 1);
+        if (isnan(x))
+            return error_set(err, ERROR_INVALID, "row %lld: the score is NaN",
+                             (long long)(i / width) + 1);
         if (input->probabilities && (x < 0 || x > 1))
-            return error_set(err, ERROR_INVALID, "row %lld: %g is no probability", (long long)(i / width) + 1, (double)x);
+            return error_set(err, ERROR_INVALID, "row %lld: %g is no probability",
+                             (long long)(i / width) + 1, (double)x);
     }
     return true;
 }
@@ -70,15 +75,20 @@ static bool check_scores(const ClassificationInput *input, Error *err)
 static bool read_rows(Evaluation *evaluation, Error *err)
 {
     const ClassificationInput *input = evaluation->input;
-    if (input->n_classes < 2) return error_set(err, ERROR_INVALID, "%d classes; at least two are needed", input->n_classes);
-    if (!input->predicted && !input->scores) return error_set(err, ERROR_INVALID, "neither answers nor scores are given");
+    if (input->n_classes < 2)
+        return error_set(err, ERROR_INVALID, "%d classes; at least two are needed",
+                         input->n_classes);
+    if (!input->predicted && !input->scores)
+        return error_set(err, ERROR_INVALID, "neither answers nor scores are given");
     if (input->n >= UINT32_MAX) return error_set(err, ERROR_LIMIT, "more than 4294967294 rows");
     if (input->scores && !check_scores(input, err)) return false;
     for (int64_t i = 0; i < input->n; i++) {
-        if (!read_class(input->labels[i], input->n_classes, "label", i, &evaluation->label[i], err)) return false;
+        if (!read_class(input->labels[i], input->n_classes, "label", i, &evaluation->label[i], err))
+            return false;
         if (!input->predicted)
             evaluation->predicted[i] = answer_of(input, i);
-        else if (!read_class(input->predicted[i], input->n_classes, "answer", i, &evaluation->predicted[i], err))
+        else if (!read_class(input->predicted[i], input->n_classes, "answer", i,
+                             &evaluation->predicted[i], err))
             return false;
         double w = weight_at(evaluation, i);
         if (!(w >= 0) || !isfinite(w))
@@ -155,7 +165,8 @@ static void measure_classes(Classification *result)
     }
     double total = result->weight;
     result->accuracy = ratio(right, total, NOT_DEFINED);
-    result->majority_accuracy = ratio(result->classes[result->majority_class].support, total, NOT_DEFINED);
+    result->majority_accuracy = ratio(result->classes[result->majority_class].support, total,
+                                      NOT_DEFINED);
     result->balanced_accuracy = ratio(recalls, result->n_present, NOT_DEFINED);
     result->micro = (AverageMetrics){result->accuracy, result->accuracy, result->accuracy};
     result->macro = (AverageMetrics){ratio(result->macro.precision, n_seen, NOT_DEFINED),
@@ -221,7 +232,8 @@ static void measure_probabilities(Evaluation *evaluation)
         CalibrationBin *to = &result->calibration[bin];
         to->mean_score = ratio(scores[bin], to->weight, NOT_DEFINED);
         to->share = ratio(hits[bin], to->weight, NOT_DEFINED);
-        if (to->weight > 0) result->ece += to->weight / result->weight * fabs(to->share - to->mean_score);
+        if (to->weight > 0)
+            result->ece += to->weight / result->weight * fabs(to->share - to->mean_score);
     }
 }
 
@@ -287,8 +299,10 @@ static void rank_classes(Evaluation *evaluation)
     for (int32_t a = 0; a < k; a++) {
         for (int32_t b = 0; b < a; b++) {
             double both = result->classes[a].support * result->classes[b].support;
-            double area = ratio(pairs[(int64_t)a * k + b] + pairs[(int64_t)b * k + a], 2 * both, NOT_DEFINED);
-            double share = (result->classes[a].support + result->classes[b].support) / result->weight;
+            double area = ratio(pairs[(int64_t)a * k + b] + pairs[(int64_t)b * k + a], 2 * both,
+                                NOT_DEFINED);
+            double share = (result->classes[a].support + result->classes[b].support) /
+                           result->weight;
             mean += area;
             weighted += share * area;
             shares += share;
@@ -309,8 +323,10 @@ static void measure_top_k(Evaluation *evaluation)
     for (int64_t i = 0; i < input->n; i++) {
         const float *scores = input->scores + i * k;
         int32_t truth = evaluation->label[i], above = 0;
-        for (int32_t c = 0; c < k; c++) above += scores[c] > scores[truth] || (scores[c] == scores[truth] && c > truth);
-        for (size_t t = 0; t < COUNT(tops); t++) hits[t] += above < tops[t] ? weight_at(evaluation, i) : 0;
+        for (int32_t c = 0; c < k; c++)
+            above += scores[c] > scores[truth] || (scores[c] == scores[truth] && c > truth);
+        for (size_t t = 0; t < COUNT(tops); t++)
+            hits[t] += above < tops[t] ? weight_at(evaluation, i) : 0;
     }
     for (size_t t = 0; t < COUNT(tops); t++)
         if (tops[t] < k) result->top_k_accuracy[t] = ratio(hits[t], result->weight, NOT_DEFINED);
@@ -318,7 +334,8 @@ static void measure_top_k(Evaluation *evaluation)
 
 /* ---- two classes ---- */
 
-static ThresholdRow threshold_row(double threshold, double tp, double fp, double positive, double negative)
+static ThresholdRow threshold_row(double threshold, double tp, double fp, double positive,
+                                  double negative)
 {
     double fn = positive - tp, tn = negative - fp;
     ThresholdRow row = {.threshold = threshold, .tp = tp, .fp = fp, .fn = fn, .tn = tn};
@@ -328,7 +345,8 @@ static ThresholdRow threshold_row(double threshold, double tp, double fp, double
     row.f1 = f1_of(tp, fp, fn);
     row.accuracy = ratio(tp + tn, positive + negative, NOT_DEFINED);
     row.youden = row.recall + row.specificity - 1;
-    row.mcc = ratio(tp * tn - fp * fn, sqrt((tp + fp) * (tp + fn)) * sqrt((tn + fp) * (tn + fn)), 0);
+    row.mcc = ratio(tp * tn - fp * fn, sqrt((tp + fp) * (tp + fn)) * sqrt((tn + fp) * (tn + fn)),
+                    0);
     return row;
 }
 
@@ -372,7 +390,8 @@ static Steps steps_of(const Evaluation *evaluation)
 
 static Curve curve_new(Arena *arena, int64_t n)
 {
-    return (Curve){.x = arena_array(arena, double, n), .y = arena_array(arena, double, n),
+    return (Curve){.x = arena_array(arena, double, n),
+                   .y = arena_array(arena, double, n),
                    .threshold = arena_array(arena, double, n)};
 }
 
@@ -392,7 +411,8 @@ static bool on_line(const Steps *steps, int64_t i)
     return tp2 == 0 && fp2 == 0;
 }
 
-static void make_curves(Evaluation *evaluation, const Steps *steps, double positive, double negative)
+static void make_curves(Evaluation *evaluation, const Steps *steps, double positive,
+                        double negative)
 {
     Classification *result = &evaluation->result;
     result->roc = curve_new(evaluation->arena, steps->n + 1);
@@ -400,19 +420,22 @@ static void make_curves(Evaluation *evaluation, const Steps *steps, double posit
     curve_add(&result->roc, 0, 0, (double)INFINITY);
     curve_add(&result->pr, 0, 1, (double)INFINITY);
     for (int64_t i = 0; i < steps->n; i++) {
-        double tpr = ratio(steps->tp[i], positive, NOT_DEFINED), fpr = ratio(steps->fp[i], negative, NOT_DEFINED);
+        double tpr = ratio(steps->tp[i], positive, NOT_DEFINED),
+               fpr = ratio(steps->fp[i], negative, NOT_DEFINED);
         if (!on_line(steps, i)) curve_add(&result->roc, fpr, tpr, steps->threshold[i]);
         /* Without positives scikit-learn says that recall is 1. */
-        curve_add(&result->pr, positive > 0 ? tpr : 1, ratio(steps->tp[i], steps->tp[i] + steps->fp[i], 0),
-                  steps->threshold[i]);
+        curve_add(&result->pr, positive > 0 ? tpr : 1,
+                  ratio(steps->tp[i], steps->tp[i] + steps->fp[i], 0), steps->threshold[i]);
     }
 }
 
-static void choose_thresholds(Classification *result, const Steps *steps, double positive, double negative)
+static void choose_thresholds(Classification *result, const Steps *steps, double positive,
+                              double negative)
 {
     double f1 = -1, youden = -2, accuracy = -1, mcc = -2;
     for (int64_t i = 0; i < steps->n; i++) {
-        ThresholdRow row = threshold_row(steps->threshold[i], steps->tp[i], steps->fp[i], positive, negative);
+        ThresholdRow row = threshold_row(steps->threshold[i], steps->tp[i], steps->fp[i], positive,
+                                         negative);
         keep_best(&result->best_f1, &f1, &row, row.f1);
         keep_best(&result->best_youden, &youden, &row, row.youden);
         keep_best(&result->best_accuracy, &accuracy, &row, row.accuracy);
@@ -422,7 +445,8 @@ static void choose_thresholds(Classification *result, const Steps *steps, double
     result->ks = positive > 0 && negative > 0 ? fmax(youden, 0) : NOT_DEFINED;
 }
 
-static ThresholdRow row_at_threshold(const Steps *steps, double threshold, double positive, double negative)
+static ThresholdRow row_at_threshold(const Steps *steps, double threshold, double positive,
+                                     double negative)
 {
     int64_t low = 0, high = steps->n; /* how many distinct scores are at or above it */
     while (low < high) {
@@ -432,14 +456,16 @@ static ThresholdRow row_at_threshold(const Steps *steps, double threshold, doubl
         else
             high = middle;
     }
-    return threshold_row(threshold, low ? steps->tp[low - 1] : 0, low ? steps->fp[low - 1] : 0, positive, negative);
+    return threshold_row(threshold, low ? steps->tp[low - 1] : 0, low ? steps->fp[low - 1] : 0,
+                         positive, negative);
 }
 
 static void rank_two_classes(Evaluation *evaluation)
 {
     const ClassificationInput *input = evaluation->input;
     Classification *result = &evaluation->result;
-    double positive = result->classes[1].support, negative = result->classes[0].support, wins[2] = {0};
+    double positive = result->classes[1].support, negative = result->classes[0].support,
+           wins[2] = {0};
     rank_descending(input->scores, 1, input->n, evaluation->ranked, evaluation->spare);
     result->average_precision = rank_wins(evaluation, 1, positive, wins);
     result->roc_auc = result->roc_auc_weighted = ratio(wins[0], positive * negative, NOT_DEFINED);
@@ -451,7 +477,8 @@ static void rank_two_classes(Evaluation *evaluation)
     choose_thresholds(result, &steps, positive, negative);
     result->at_threshold = row_at_threshold(&steps, input->threshold, positive, negative);
     for (int i = 0; i < THRESHOLD_ROWS; i++)
-        result->thresholds[i] = row_at_threshold(&steps, (double)(i + 1) / (THRESHOLD_ROWS + 1), positive, negative);
+        result->thresholds[i] = row_at_threshold(&steps, (double)(i + 1) / (THRESHOLD_ROWS + 1),
+                                                 positive, negative);
 }
 
 /* ---- all of it ---- */
@@ -462,9 +489,11 @@ static void mark_undefined(Classification *result)
     result->roc_auc = result->roc_auc_weighted = NOT_DEFINED;
     result->roc_auc_ovo = result->roc_auc_ovo_weighted = NOT_DEFINED;
     result->average_precision = result->ks = NOT_DEFINED;
-    for (size_t t = 0; t < COUNT(result->top_k_accuracy); t++) result->top_k_accuracy[t] = NOT_DEFINED;
+    for (size_t t = 0; t < COUNT(result->top_k_accuracy); t++)
+        result->top_k_accuracy[t] = NOT_DEFINED;
     for (int bin = 0; bin < CALIBRATION_BINS; bin++)
-        result->calibration[bin] = (CalibrationBin){(double)bin / CALIBRATION_BINS, (double)(bin + 1) / CALIBRATION_BINS, 0,
+        result->calibration[bin] = (CalibrationBin){(double)bin / CALIBRATION_BINS,
+                                                    (double)(bin + 1) / CALIBRATION_BINS, 0,
                                                     NOT_DEFINED, NOT_DEFINED};
 }
 
@@ -477,8 +506,12 @@ bool classification_evaluate(const ClassificationInput *input, Arena *arena,
     AUTO_DATA Ranked *ranked = predicted ? data_array(Ranked, n_ranked, "the ranks", err) : NULL;
     AUTO_DATA Ranked *spare = ranked ? data_array(Ranked, n_ranked, "the ranks", err) : NULL;
     if (!spare) return false;
-    Evaluation evaluation = {.input = input, .arena = arena, .label = label, .predicted = predicted,
-                             .ranked = ranked, .spare = spare};
+    Evaluation evaluation = {.input = input,
+                             .arena = arena,
+                             .label = label,
+                             .predicted = predicted,
+                             .ranked = ranked,
+                             .spare = spare};
     if (!read_rows(&evaluation, err)) return false;
     mark_undefined(&evaluation.result);
     count_confusion(&evaluation);
@@ -510,6 +543,7 @@ Curve curve_thin(const Curve *curve, int64_t n_max, Arena *arena)
         if (done >= way * (double)thin.n / (double)(n_max - 1))
             curve_add(&thin, curve->x[i], curve->y[i], curve->threshold[i]);
     }
-    curve_add(&thin, curve->x[curve->n - 1], curve->y[curve->n - 1], curve->threshold[curve->n - 1]);
+    curve_add(&thin, curve->x[curve->n - 1], curve->y[curve->n - 1],
+              curve->threshold[curve->n - 1]);
     return thin;
 }

@@ -14,18 +14,18 @@ typedef struct ClassificationInput {
     int32_t n_classes;      /* at least 2 */
     const float *labels;    /* the true class of each row, 0 to n_classes - 1 */
     const float *predicted; /* the class that was answered; NULL: follows from the scores */
-    const float *scores;    /* two classes: n, of class 1; more: n x n_classes; NULL: there are none */
-    bool probabilities;     /* scores are probabilities: of log loss, Brier and calibration */
-    const float *weights;   /* NULL: all 1 */
-    double threshold;       /* two classes: class 1 is answered from this score on (customary: 0.5) */
+    const float *scores; /* two classes: n, of class 1; more: n x n_classes; NULL: there are none */
+    bool probabilities;  /* scores are probabilities: of log loss, Brier and calibration */
+    const float *weights; /* NULL: all 1 */
+    double threshold;     /* two classes: class 1 is answered from this score on (customary: 0.5) */
 } ClassificationInput;
 
 /* One class against the rest. */
 typedef struct ClassMetrics {
     double support; /* rows that are of this class (their weight) */
     double tp, fp, fn, tn;
-    double precision, recall, f1; /* 0 where the denominator is 0 */
-    double specificity, npv;      /* NaN there */
+    double precision, recall, f1;      /* 0 where the denominator is 0 */
+    double specificity, npv;           /* NaN there */
     double roc_auc, average_precision; /* needs scores */
 } ClassMetrics;
 
@@ -44,9 +44,9 @@ enum { CALIBRATION_BINS = 10 };
 
 typedef struct CalibrationBin {
     double low, high;
-    double weight;      /* rows in it */
-    double mean_score;  /* NaN when it is empty */
-    double share;       /* of them that are of class 1 (of several classes: that are right) */
+    double weight;     /* rows in it */
+    double mean_score; /* NaN when it is empty */
+    double share;      /* of them that are of class 1 (of several classes: that are right) */
 } CalibrationBin;
 
 /* What one threshold means. */
@@ -81,16 +81,19 @@ typedef struct Classification {
 
     /* From scores. */
     double roc_auc; /* two classes: of class 1; more: one against the rest, mean over the classes */
-    double roc_auc_weighted;                    /* the same weighted by support */
-    double roc_auc_ovo, roc_auc_ovo_weighted;   /* one against one (Hand, Till); needs probabilities */
-    double average_precision;                   /* two classes: of class 1; more: mean over the classes */
-    double top_k_accuracy[3];                   /* several classes: truth among the 2, 3, 5 highest */
+    double roc_auc_weighted; /* the same weighted by support */
+    double roc_auc_ovo,
+        roc_auc_ovo_weighted; /* one against one (Hand, Till); needs probabilities */
+    double average_precision; /* two classes: of class 1; more: mean over the classes */
+    double top_k_accuracy[3]; /* several classes: truth among the 2, 3, 5 highest */
 
     /* Two classes with scores only. */
-    Curve roc; /* x: false positive rate, y: true positive rate; points on straight lines left out */
-    Curve pr;  /* x: recall, y: precision; the last point is (0, 1) in scikit-learn's order: first here */
-    double ks; /* max (TPR - FPR) */
-    ThresholdRow at_threshold; /* of the input */
+    Curve
+        roc; /* x: false positive rate, y: true positive rate; points on straight lines left out */
+    Curve
+        pr; /* x: recall, y: precision; the last point is (0, 1) in scikit-learn's order: first here */
+    double ks;                               /* max (TPR - FPR) */
+    ThresholdRow at_threshold;               /* of the input */
     ThresholdRow thresholds[THRESHOLD_ROWS]; /* needs probabilities */
     ThresholdRow best_f1, best_youden, best_accuracy, best_mcc;
 } Classification;

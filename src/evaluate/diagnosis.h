@@ -26,9 +26,9 @@ enum { ADVICE_MAX = 6 };
 
 typedef struct Diagnosis {
     FitVerdict verdict;
-    double gap;        /* train - validation, the sign turned for metrics to be minimised */
+    double gap;         /* train - validation, the sign turned for metrics to be minimised */
     int64_t best_round; /* of validation, 0-based */
-    Str seen;          /* what the numbers show, one or two sentences */
+    Str seen;           /* what the numbers show, one or two sentences */
     Str advice[ADVICE_MAX];
     int n_advice;
 } Diagnosis;

@@ -33,7 +33,9 @@ static inline Golden golden_open(Arena *arena)
 {
     Golden golden = {arena, {0}};
     Error err = {0};
-    CHECK_OK(file_read(test_path("tests/golden/evaluate/evaluate.txt"), 1 << 20, arena, &golden.rest, &err), err);
+    CHECK_OK(file_read(test_path("tests/golden/evaluate/evaluate.txt"), 1 << 20, arena,
+                       &golden.rest, &err),
+             err);
     return golden;
 }
 
@@ -64,11 +66,13 @@ static inline bool golden_next(Golden *golden, GoldenCase *ret)
     for (int64_t i = 0; i < ret->n; i++) {
         CHECK(str_next_line(&golden->rest, &line));
         ret->labels[i] = (float)golden_number(&line);
-        for (int64_t j = 0; j < width; j++) ret->scores[i * width + j] = (float)golden_number(&line);
+        for (int64_t j = 0; j < width; j++)
+            ret->scores[i * width + j] = (float)golden_number(&line);
         weights[i] = (float)golden_number(&line);
     }
     ret->weights = weighted ? weights : NULL;
-    while (str_next_line(&golden->rest, &line) && str_next(&line, ' ', &word) && str_is(word, "value")) {
+    while (str_next_line(&golden->rest, &line) && str_next(&line, ' ', &word) &&
+           str_is(word, "value")) {
         CHECK(ret->n_values < GOLDEN_VALUES_MAX);
         GoldenValue *value = &ret->values[ret->n_values++];
         str_next(&line, ' ', &value->name);

@@ -16,8 +16,8 @@ static void add_lines(const Line *lines, size_t n, StrBuf *out)
 {
     for (size_t i = 0; i < n; i++) {
         if (isnan(lines[i].value)) continue;
-        strbuf_addf(out, "%-22s %12.6g%s%s\n", lines[i].name, lines[i].value, lines[i].note ? "   " : "",
-                    lines[i].note ? lines[i].note : "");
+        strbuf_addf(out, "%-22s %12.6g%s%s\n", lines[i].name, lines[i].value,
+                    lines[i].note ? "   " : "", lines[i].note ? lines[i].note : "");
     }
 }
 
@@ -29,11 +29,13 @@ static void add_name(StrBuf *out, Str name, int width)
 
 static void add_class_table(const Classification *result, const Str *names, StrBuf *out)
 {
-    strbuf_addf(out, "\n%-*s %10s %10s %10s %10s\n", NAME_WIDTH, "class", "precision", "recall", "F1", "rows");
+    strbuf_addf(out, "\n%-*s %10s %10s %10s %10s\n", NAME_WIDTH, "class", "precision", "recall",
+                "F1", "rows");
     for (int32_t k = 0; k < MIN(result->n_classes, CLASSES_SHOWN_MAX); k++) {
         const ClassMetrics *c = &result->classes[k];
         add_name(out, names[k], NAME_WIDTH);
-        strbuf_addf(out, " %10.4f %10.4f %10.4f %10.0f\n", c->precision, c->recall, c->f1, c->support);
+        strbuf_addf(out, " %10.4f %10.4f %10.4f %10.0f\n", c->precision, c->recall, c->f1,
+                    c->support);
     }
     if (result->n_classes > CLASSES_SHOWN_MAX)
         strbuf_addf(out, "... and %d more classes\n", result->n_classes - CLASSES_SHOWN_MAX);
@@ -43,8 +45,8 @@ static void add_class_table(const Classification *result, const Str *names, StrB
     } averages[] = {{"macro", &result->macro}, {"weighted", &result->weighted}};
     for (size_t i = 0; i < COUNT(averages); i++)
         strbuf_addf(out, "%-*s %10.4f %10.4f %10.4f %10.0f\n", NAME_WIDTH, averages[i].name,
-                    averages[i].average->precision, averages[i].average->recall, averages[i].average->f1,
-                    result->weight);
+                    averages[i].average->precision, averages[i].average->recall,
+                    averages[i].average->f1, result->weight);
 }
 
 static void add_confusion(const Classification *result, const Str *names, StrBuf *out)
@@ -67,14 +69,14 @@ static void add_confusion(const Classification *result, const Str *names, StrBuf
 
 static void add_threshold(const char *name, const ThresholdRow *row, StrBuf *out)
 {
-    strbuf_addf(out, "%-16s %9.4f %9.4f %9.4f %9.4f %9.4f %9.4f\n", name, row->threshold, row->precision, row->recall,
-                row->specificity, row->f1, row->accuracy);
+    strbuf_addf(out, "%-16s %9.4f %9.4f %9.4f %9.4f %9.4f %9.4f\n", name, row->threshold,
+                row->precision, row->recall, row->specificity, row->f1, row->accuracy);
 }
 
 static void add_thresholds(const Classification *result, StrBuf *out)
 {
-    strbuf_addf(out, "\n%-16s %9s %9s %9s %9s %9s %9s\n", "thresholds", "from", "precision", "recall", "specific.", "F1",
-                "accuracy");
+    strbuf_addf(out, "\n%-16s %9s %9s %9s %9s %9s %9s\n", "thresholds", "from", "precision",
+                "recall", "specific.", "F1", "accuracy");
     for (int i = 1; i < THRESHOLD_ROWS; i += 2) add_threshold("", &result->thresholds[i], out);
     add_threshold("best F1", &result->best_f1, out);
     add_threshold("best Youden's J", &result->best_youden, out);
@@ -84,8 +86,8 @@ static void add_thresholds(const Classification *result, StrBuf *out)
 void classification_text(const Classification *result, const Str *names, bool scores, StrBuf *out)
 {
     ARENA(scratch);
-    Str majority = arena_format(&scratch, "always answering '%.*s' has %.4f", STR_ARG(names[result->majority_class]),
-                                result->majority_accuracy);
+    Str majority = arena_format(&scratch, "always answering '%.*s' has %.4f",
+                                STR_ARG(names[result->majority_class]), result->majority_accuracy);
     bool binary = result->n_classes == 2;
     const Line lines[] = {
         {"accuracy", result->accuracy, majority.ptr},
@@ -159,8 +161,12 @@ static void add_classes_json(const Classification *result, const Str *names, Jso
     json_begin_array(json);
     for (int32_t k = 0; k < result->n_classes; k++) {
         const ClassMetrics *c = &result->classes[k];
-        const Member members[] = {{"support", c->support}, {"precision", c->precision}, {"recall", c->recall},
-                                  {"f1", c->f1}, {"specificity", c->specificity}, {"roc_auc", c->roc_auc},
+        const Member members[] = {{"support", c->support},
+                                  {"precision", c->precision},
+                                  {"recall", c->recall},
+                                  {"f1", c->f1},
+                                  {"specificity", c->specificity},
+                                  {"roc_auc", c->roc_auc},
                                   {"average_precision", c->average_precision}};
         json_begin_object(json);
         json_member_string(json, "class", names[k]);
@@ -185,16 +191,25 @@ static void add_matrix_json(const Classification *result, JsonWriter *json)
 
 static void add_threshold_json(const ThresholdRow *row, JsonWriter *json)
 {
-    const Member members[] = {{"threshold", row->threshold}, {"tp", row->tp}, {"fp", row->fp}, {"fn", row->fn},
-                              {"tn", row->tn}, {"precision", row->precision}, {"recall", row->recall},
-                              {"specificity", row->specificity}, {"f1", row->f1}, {"accuracy", row->accuracy},
-                              {"youden", row->youden}, {"mcc", row->mcc}};
+    const Member members[] = {{"threshold", row->threshold},
+                              {"tp", row->tp},
+                              {"fp", row->fp},
+                              {"fn", row->fn},
+                              {"tn", row->tn},
+                              {"precision", row->precision},
+                              {"recall", row->recall},
+                              {"specificity", row->specificity},
+                              {"f1", row->f1},
+                              {"accuracy", row->accuracy},
+                              {"youden", row->youden},
+                              {"mcc", row->mcc}};
     json_begin_object(json);
     add_members(members, COUNT(members), json);
     json_end_object(json);
 }
 
-void classification_json(const Classification *result, const Str *names, bool scores, JsonWriter *json)
+void classification_json(const Classification *result, const Str *names, bool scores,
+                         JsonWriter *json)
 {
     bool binary = result->n_classes == 2;
     const ClassMetrics *positive = &result->classes[1];
@@ -239,12 +254,24 @@ void classification_json(const Classification *result, const Str *names, bool sc
 void regression_json(const Regression *result, JsonWriter *json)
 {
     const Member members[] = {
-        {"rmse", result->rmse}, {"mse", result->mse}, {"mae", result->mae}, {"median_ae", result->median_ae},
-        {"max_error", result->max_error}, {"r2", result->r2}, {"adjusted_r2", result->adjusted_r2},
-        {"explained_variance", result->explained_variance}, {"mape", result->mape},
-        {"mape_nonzero", result->mape_nonzero}, {"zero_labels", (double)result->n_zero}, {"smape", result->smape},
-        {"wape", result->wape}, {"rmsle", result->rmsle}, {"bias", result->bias}, {"pearson", result->pearson},
-        {"baseline_rmse", result->baseline_rmse}, {"baseline_mae", result->baseline_mae},
+        {"rmse", result->rmse},
+        {"mse", result->mse},
+        {"mae", result->mae},
+        {"median_ae", result->median_ae},
+        {"max_error", result->max_error},
+        {"r2", result->r2},
+        {"adjusted_r2", result->adjusted_r2},
+        {"explained_variance", result->explained_variance},
+        {"mape", result->mape},
+        {"mape_nonzero", result->mape_nonzero},
+        {"zero_labels", (double)result->n_zero},
+        {"smape", result->smape},
+        {"wape", result->wape},
+        {"rmsle", result->rmsle},
+        {"bias", result->bias},
+        {"pearson", result->pearson},
+        {"baseline_rmse", result->baseline_rmse},
+        {"baseline_mae", result->baseline_mae},
     };
     add_members(members, COUNT(members), json);
 }

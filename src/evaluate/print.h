@@ -9,7 +9,8 @@
 
 /* `names` are the classes' (n_classes of them). */
 void classification_text(const Classification *result, const Str *names, bool scores, StrBuf *out);
-void classification_json(const Classification *result, const Str *names, bool scores, JsonWriter *json);
+void classification_json(const Classification *result, const Str *names, bool scores,
+                         JsonWriter *json);
 
 void regression_text(const Regression *result, StrBuf *out);
 void regression_json(const Regression *result, JsonWriter *json);

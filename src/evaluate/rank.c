@@ -25,7 +25,8 @@ void rank_descending(const float *value, int64_t stride, int64_t n, Ranked *rank
     for (int64_t i = 0; i < n; i++) {
         uint32_t key = key_of(value[i * stride]);
         spare[i] = (Ranked){key, (uint32_t)i};
-        for (int pass = 0; pass < PASSES; pass++) counts[pass][key >> pass * DIGIT_BITS & (DIGITS - 1)]++;
+        for (int pass = 0; pass < PASSES; pass++)
+            counts[pass][key >> pass * DIGIT_BITS & (DIGITS - 1)]++;
     }
     Ranked *from = spare, *to = ranked;
     for (int pass = 0; pass < PASSES; pass++) {
@@ -35,7 +36,8 @@ void rank_descending(const float *value, int64_t stride, int64_t n, Ranked *rank
             counts[pass][digit] = begin;
             begin += count;
         }
-        for (int64_t i = 0; i < n; i++) to[counts[pass][from[i].key >> pass * DIGIT_BITS & (DIGITS - 1)]++] = from[i];
+        for (int64_t i = 0; i < n; i++)
+            to[counts[pass][from[i].key >> pass * DIGIT_BITS & (DIGITS - 1)]++] = from[i];
         Ranked *swap = from;
         from = to;
         to = swap;

@@ -24,11 +24,13 @@ static bool check_rows(const RegressionInput *input, Error *err)
     for (int64_t i = 0; i < input->n; i++) {
         double w = weight_at(input, i);
         if (!isfinite(input->labels[i]))
-            return error_set(err, ERROR_INVALID, "row %lld: the label is %g", (long long)i + 1, (double)input->labels[i]);
+            return error_set(err, ERROR_INVALID, "row %lld: the label is %g", (long long)i + 1,
+                             (double)input->labels[i]);
         if (!isfinite(input->predictions[i]))
             return error_set(err, ERROR_INVALID, "row %lld: the prediction is %g", (long long)i + 1,
                              (double)input->predictions[i]);
-        if (!(w >= 0) || !isfinite(w)) return error_set(err, ERROR_INVALID, "row %lld: the weight is %g", (long long)i + 1, w);
+        if (!(w >= 0) || !isfinite(w))
+            return error_set(err, ERROR_INVALID, "row %lld: the weight is %g", (long long)i + 1, w);
     }
     return true;
 }
@@ -41,7 +43,8 @@ static Means find_means(const RegressionInput *input)
 {
     Means means = {0};
     for (int64_t i = 0; i < input->n; i++) {
-        double w = weight_at(input, i), y = (double)input->labels[i], p = (double)input->predictions[i];
+        double w = weight_at(input, i), y = (double)input->labels[i],
+               p = (double)input->predictions[i];
         means.weight += w;
         means.label += w * y;
         means.prediction += w * p;
@@ -63,14 +66,18 @@ static double explained(double unexplained, double spread)
 static void sum_errors(const RegressionInput *input, const Means *means, Regression *result)
 {
     static const double SMALLEST = 2.220446049250313e-16;
-    double squares = 0, absolutes = 0, label_squares = 0, error_squares = 0, prediction_squares = 0, products = 0;
-    double mape = 0, mape_nonzero = 0, nonzero = 0, smape = 0, size = 0, logs = 0, poisson = 0, gamma = 0;
+    double squares = 0, absolutes = 0, label_squares = 0, error_squares = 0, prediction_squares = 0,
+           products = 0;
+    double mape = 0, mape_nonzero = 0, nonzero = 0, smape = 0, size = 0, logs = 0, poisson = 0,
+           gamma = 0;
     bool log_defined = true, poisson_defined = true, gamma_defined = true;
     result->label_min = (double)INFINITY;
     result->label_max = (double)-INFINITY;
     for (int64_t i = 0; i < input->n; i++) {
-        double w = weight_at(input, i), y = (double)input->labels[i], p = (double)input->predictions[i];
-        double e = y - p, absolute = fabs(e), dy = y - means->label, dp = p - means->prediction, de = e - means->error;
+        double w = weight_at(input, i), y = (double)input->labels[i],
+               p = (double)input->predictions[i];
+        double e = y - p, absolute = fabs(e), dy = y - means->label, dp = p - means->prediction,
+               de = e - means->error;
         squares += w * e * e;
         absolutes += w * absolute;
         label_squares += w * dy * dy;
@@ -103,7 +110,8 @@ static void sum_errors(const RegressionInput *input, const Means *means, Regress
     result->r2 = input->n < 2 ? NOT_DEFINED : explained(squares, label_squares);
     result->explained_variance = explained(error_squares, label_squares);
     double n = (double)input->n, p = input->n_features;
-    result->adjusted_r2 = p > 0 && n > p + 1 ? 1 - (1 - result->r2) * (n - 1) / (n - p - 1) : NOT_DEFINED;
+    result->adjusted_r2 = p > 0 && n > p + 1 ? 1 - (1 - result->r2) * (n - 1) / (n - p - 1)
+                                             : NOT_DEFINED;
     result->mape = mape / total;
     result->mape_nonzero = ratio(mape_nonzero, nonzero, NOT_DEFINED);
     result->smape = smape / total;
@@ -120,9 +128,11 @@ static void sort_errors(const RegressionInput *input, double *values, Regression
 {
     static const double quantiles[RESIDUAL_QUANTILES] = {0, 0.05, 0.25, 0.5, 0.75, 0.95, 1};
     int64_t n = input->n;
-    for (int64_t i = 0; i < n; i++) values[i] = (double)input->labels[i] - (double)input->predictions[i];
+    for (int64_t i = 0; i < n; i++)
+        values[i] = (double)input->labels[i] - (double)input->predictions[i];
     sort_doubles(values, (size_t)n);
-    for (int q = 0; q < RESIDUAL_QUANTILES; q++) result->residual_quantiles[q] = sorted_quantile(values, n, quantiles[q]);
+    for (int q = 0; q < RESIDUAL_QUANTILES; q++)
+        result->residual_quantiles[q] = sorted_quantile(values, n, quantiles[q]);
     for (int64_t i = 0; i < n; i++) values[i] = fabs(values[i]);
     sort_doubles(values, (size_t)n);
     result->median_ae = sorted_quantile(values, n, 0.5);
@@ -172,7 +182,8 @@ double regression_pinball(const RegressionInput *input, double q)
 {
     double total = 0, weight = 0;
     for (int64_t i = 0; i < input->n; i++) {
-        double e = (double)input->labels[i] - (double)input->predictions[i], w = weight_at(input, i);
+        double e = (double)input->labels[i] - (double)input->predictions[i],
+               w = weight_at(input, i);
         total += w * fmax(q * e, (q - 1) * e);
         weight += w;
     }

@@ -20,9 +20,9 @@ enum { RESIDUAL_QUANTILES = 7 }; /* 0, 0.05, 0.25, 0.5, 0.75, 0.95, 1 */
 typedef struct Regression {
     int64_t n;
     double mse, rmse, mae, max_error;
-    double median_ae;          /* unweighted */
-    double r2;                 /* constant labels: 1 when all is right, else 0; fewer than 2 rows: NaN */
-    double adjusted_r2;        /* NaN where n <= n_features + 1 or n_features is not known */
+    double median_ae;   /* unweighted */
+    double r2;          /* constant labels: 1 when all is right, else 0; fewer than 2 rows: NaN */
+    double adjusted_r2; /* NaN where n <= n_features + 1 or n_features is not known */
     double explained_variance;
     double mape;         /* mean |e| / max(|label|, 2.2e-16): a fraction, huge when a label is 0 */
     double mape_nonzero; /* over the rows whose label is not 0; NaN when there are none */
@@ -32,7 +32,7 @@ typedef struct Regression {
     double rmsle;        /* NaN when a label or a prediction is below 0 */
     double bias;         /* mean (prediction - label) */
     double poisson_deviance, gamma_deviance; /* mean; NaN outside their domain */
-    double pearson;      /* correlation of labels and predictions */
+    double pearson;                          /* correlation of labels and predictions */
 
     /* Of always answering the mean label (RMSE) or the median label (MAE). */
     double baseline_rmse, baseline_mae;

@@ -12,11 +12,23 @@ static double value_of(const Regression *r, const RegressionInput *input, Str na
         const char *name;
         double value;
     } plain[] = {
-        {"mse", r->mse}, {"rmse", r->rmse}, {"mae", r->mae}, {"median_ae", r->median_ae}, {"max_error", r->max_error},
-        {"r2", r->r2}, {"explained_variance", r->explained_variance}, {"mape", r->mape}, {"rmsle", r->rmsle},
-        {"poisson_deviance", r->poisson_deviance}, {"gamma_deviance", r->gamma_deviance}, {"pearson", r->pearson},
-        {"q05", r->residual_quantiles[1]}, {"q75", r->residual_quantiles[4]}, {"baseline_mae", r->baseline_mae},
-        {"baseline_rmse", r->baseline_rmse}, {"pinball_0.9", regression_pinball(input, 0.9)},
+        {"mse", r->mse},
+        {"rmse", r->rmse},
+        {"mae", r->mae},
+        {"median_ae", r->median_ae},
+        {"max_error", r->max_error},
+        {"r2", r->r2},
+        {"explained_variance", r->explained_variance},
+        {"mape", r->mape},
+        {"rmsle", r->rmsle},
+        {"poisson_deviance", r->poisson_deviance},
+        {"gamma_deviance", r->gamma_deviance},
+        {"pearson", r->pearson},
+        {"q05", r->residual_quantiles[1]},
+        {"q75", r->residual_quantiles[4]},
+        {"baseline_mae", r->baseline_mae},
+        {"baseline_rmse", r->baseline_rmse},
+        {"pinball_0.9", regression_pinball(input, 0.9)},
     };
     for (size_t i = 0; i < COUNT(plain); i++)
         if (str_is(name, plain[i].name)) return plain[i].value;
@@ -33,12 +45,17 @@ TEST(regression, values_equal_those_of_scikit_learn)
         if (!str_is(each.kind, "numbers")) continue;
         Error err = {0};
         Regression result;
-        RegressionInput input = {.n = each.n, .labels = each.labels, .predictions = each.scores, .weights = each.weights};
+        RegressionInput input = {.n = each.n,
+                                 .labels = each.labels,
+                                 .predictions = each.scores,
+                                 .weights = each.weights};
         CHECK_OK(regression_evaluate(&input, &result, &err), err);
         for (int v = 0; v < each.n_values; v++) {
-            double got = value_of(&result, &input, each.values[v].name), want = each.values[v].value;
+            double got = value_of(&result, &input, each.values[v].name),
+                   want = each.values[v].value;
             if (!test_near(got, want, 1e-9))
-                FAIL("%.*s: %.*s is %.17g, not %.17g", STR_ARG(each.name), STR_ARG(each.values[v].name), got, want);
+                FAIL("%.*s: %.*s is %.17g, not %.17g", STR_ARG(each.name),
+                     STR_ARG(each.values[v].name), got, want);
             n++;
         }
     }

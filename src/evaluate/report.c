@@ -7,7 +7,13 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { CHART_BYTES_MAX = 8 << 20, POINTS_MAX = 1500, HISTOGRAM_BINS = 31, CONFUSION_MAX = 30, CURVES_SHOWN = 6 };
+enum {
+    CHART_BYTES_MAX = 8 << 20,
+    POINTS_MAX = 1500,
+    HISTOGRAM_BINS = 31,
+    CONFUSION_MAX = 30,
+    CURVES_SHOWN = 6
+};
 
 static const double unit[] = {0, 1};
 
@@ -20,8 +26,12 @@ static void draw_roc(const Report *report, bool alone, StrBuf *out)
     ARENA(scratch);
     Curve roc = curve_thin(&c->roc, POINTS_MAX, &scratch);
     Chart chart = {.title = arena_format(&scratch, "ROC curve: area %.4f", c->roc_auc),
-                   .x_label = STR("false positive rate"), .y_label = STR("true positive rate"),
-                   .fixed_x = true, .x_max = 1, .fixed_y = true, .y_max = 1};
+                   .x_label = STR("false positive rate"),
+                   .y_label = STR("true positive rate"),
+                   .fixed_x = true,
+                   .x_max = 1,
+                   .fixed_y = true,
+                   .y_max = 1};
     chart_add(&chart, "chance", CHART_GUIDE, unit, unit, 2);
     chart_add(&chart, "model", CHART_LINE, roc.x, roc.y, roc.n);
     chart_svg(&chart, alone, out);
@@ -35,9 +45,14 @@ static void draw_pr(const Report *report, bool alone, StrBuf *out)
     Curve pr = curve_thin(&c->pr, POINTS_MAX, &scratch);
     double share = c->classes[1].support / c->weight;
     const double level[] = {share, share};
-    Chart chart = {.title = arena_format(&scratch, "Precision and recall: average precision %.4f", c->average_precision),
-                   .x_label = STR("recall"), .y_label = STR("precision"),
-                   .fixed_x = true, .x_max = 1, .fixed_y = true, .y_max = 1};
+    Chart chart = {.title = arena_format(&scratch, "Precision and recall: average precision %.4f",
+                                         c->average_precision),
+                   .x_label = STR("recall"),
+                   .y_label = STR("precision"),
+                   .fixed_x = true,
+                   .x_max = 1,
+                   .fixed_y = true,
+                   .y_max = 1};
     chart_add(&chart, "chance", CHART_GUIDE, unit, level, 2);
     chart_add(&chart, "model", CHART_LINE, pr.x, pr.y, pr.n);
     chart_svg(&chart, alone, out);
@@ -56,9 +71,14 @@ static void draw_calibration(const Report *report, bool alone, StrBuf *out)
             y[n++] = c->calibration[b].share;
         }
     Chart chart = {.title = arena_format(&scratch, "Calibration: expected error %.4f", c->ece),
-                   .x_label = c->n_classes == 2 ? STR("predicted probability") : STR("highest predicted probability"),
-                   .y_label = c->n_classes == 2 ? STR("share that is positive") : STR("share that is right"),
-                   .fixed_x = true, .x_max = 1, .fixed_y = true, .y_max = 1};
+                   .x_label = c->n_classes == 2 ? STR("predicted probability")
+                                                : STR("highest predicted probability"),
+                   .y_label = c->n_classes == 2 ? STR("share that is positive")
+                                                : STR("share that is right"),
+                   .fixed_x = true,
+                   .x_max = 1,
+                   .fixed_y = true,
+                   .y_max = 1};
     chart_add(&chart, "perfect", CHART_GUIDE, unit, unit, 2);
     chart_add(&chart, "model", CHART_LINE_POINTS, x, y, n);
     chart_svg(&chart, alone, out);
@@ -76,10 +96,14 @@ static void draw_thresholds(const Report *report, bool alone, StrBuf *out)
         recall[i] = c->thresholds[i].recall;
         f1[i] = c->thresholds[i].f1;
     }
-    Chart chart = {.title = arena_format(&scratch, "Thresholds: F1 is best (%.4f) from %.3f on", c->best_f1.f1,
-                                         c->best_f1.threshold),
-                   .x_label = STR("answer positive from this probability on"), .y_label = STR("score"),
-                   .fixed_x = true, .x_max = 1, .fixed_y = true, .y_max = 1};
+    Chart chart = {.title = arena_format(&scratch, "Thresholds: F1 is best (%.4f) from %.3f on",
+                                         c->best_f1.f1, c->best_f1.threshold),
+                   .x_label = STR("answer positive from this probability on"),
+                   .y_label = STR("score"),
+                   .fixed_x = true,
+                   .x_max = 1,
+                   .fixed_y = true,
+                   .y_max = 1};
     chart_add(&chart, "precision", CHART_LINE, x, precision, THRESHOLD_ROWS);
     chart_add(&chart, "recall", CHART_LINE, x, recall, THRESHOLD_ROWS);
     chart_add(&chart, "F1", CHART_LINE, x, f1, THRESHOLD_ROWS);
@@ -90,11 +114,13 @@ static void draw_confusion(const Report *report, bool alone UNUSED, StrBuf *out)
 {
     const Classification *c = report->classification;
     if (c && c->n_classes <= CONFUSION_MAX)
-        chart_confusion_svg(STR("Confusion matrix"), report->class_names, c->confusion, c->n_classes, out);
+        chart_confusion_svg(STR("Confusion matrix"), report->class_names, c->confusion,
+                            c->n_classes, out);
 }
 
 /* Evenly chosen rows, so that large data makes small pages. */
-static int64_t sample_rows(const Report *report, Arena *arena, double **ret_labels, double **ret_predictions)
+static int64_t sample_rows(const Report *report, Arena *arena, double **ret_labels,
+                           double **ret_predictions)
 {
     int64_t n = MIN(report->n, (int64_t)POINTS_MAX);
     double *labels = arena_array(arena, double, n), *predictions = arena_array(arena, double, n);
@@ -115,8 +141,10 @@ static void draw_predicted(const Report *report, bool alone, StrBuf *out)
     double *labels, *predictions;
     int64_t n = sample_rows(report, &scratch, &labels, &predictions);
     double line[] = {report->regression->label_min, report->regression->label_max};
-    Chart chart = {.title = arena_format(&scratch, "Predicted and true: R2 %.4f", report->regression->r2),
-                   .x_label = STR("true value"), .y_label = STR("predicted value")};
+    Chart chart = {
+        .title = arena_format(&scratch, "Predicted and true: R2 %.4f", report->regression->r2),
+        .x_label = STR("true value"),
+        .y_label = STR("predicted value")};
     chart_add(&chart, "perfect", CHART_GUIDE, line, line, 2);
     chart_add(&chart, "rows", CHART_POINTS, labels, predictions, n);
     chart_svg(&chart, alone, out);
@@ -136,7 +164,8 @@ static void draw_residuals(const Report *report, bool alone, StrBuf *out)
     }
     const double x[] = {low, high}, zero[] = {0, 0};
     Chart chart = {.title = STR("Residuals: a funnel or a bend is something missed"),
-                   .x_label = STR("predicted value"), .y_label = STR("true - predicted")};
+                   .x_label = STR("predicted value"),
+                   .y_label = STR("true - predicted")};
     chart_add(&chart, "zero", CHART_GUIDE, x, zero, 2);
     chart_add(&chart, "rows", CHART_POINTS, predictions, labels, n);
     chart_svg(&chart, alone, out);
@@ -160,7 +189,8 @@ static void draw_residual_histogram(const Report *report, bool alone, StrBuf *ou
         int b = (int)fmin(fmax((e - low) / width, 0), HISTOGRAM_BINS - 1);
         y[b]++;
     }
-    Chart chart = {.title = STR("Residuals (the outermost bars hold all beyond)"), .x_label = STR("true - predicted"),
+    Chart chart = {.title = STR("Residuals (the outermost bars hold all beyond)"),
+                   .x_label = STR("true - predicted"),
                    .y_label = STR("rows")};
     chart_add(&chart, "rows", CHART_BARS, x, y, HISTOGRAM_BINS);
     chart_svg(&chart, alone, out);
@@ -169,8 +199,9 @@ static void draw_residual_histogram(const Report *report, bool alone, StrBuf *ou
 static void draw_importance(const Report *report, bool alone UNUSED, StrBuf *out)
 {
     if (report->n_importance)
-        chart_ranking_svg(STR("What the model relies on (share of the total gain)"), report->importance_names,
-                          report->importance, MIN(report->n_importance, 15), out);
+        chart_ranking_svg(STR("What the model relies on (share of the total gain)"),
+                          report->importance_names, report->importance,
+                          MIN(report->n_importance, 15), out);
 }
 
 static void draw_learning(const Report *report, bool alone, StrBuf *out)
@@ -178,14 +209,17 @@ static void draw_learning(const Report *report, bool alone, StrBuf *out)
     if (!report->n_curves) return;
     ARENA(scratch);
     Str metric = report->curves[report->n_curves - 1].metric;
-    Chart chart = {.title = arena_format(&scratch, "Learning curves: %.*s by round", STR_ARG(metric)),
-                   .x_label = STR("round"), .y_label = metric};
+    Chart chart = {
+        .title = arena_format(&scratch, "Learning curves: %.*s by round", STR_ARG(metric)),
+        .x_label = STR("round"),
+        .y_label = metric};
     for (int i = 0; i < report->n_curves && chart.n_series < CURVES_SHOWN; i++) {
         const ReportCurve *curve = &report->curves[i];
         if (!str_eq(curve->metric, metric)) continue;
         double *x = arena_array(&scratch, double, curve->n);
         for (int64_t r = 0; r < curve->n; r++) x[r] = (double)r + 1;
-        chart_add(&chart, arena_cstr(&scratch, curve->data), CHART_LINE, x, curve->values, curve->n);
+        chart_add(&chart, arena_cstr(&scratch, curve->data), CHART_LINE, x, curve->values,
+                  curve->n);
     }
     chart_svg(&chart, alone, out);
 }
@@ -211,7 +245,8 @@ bool report_charts(const Report *report, UseChart *use, void *arg, Error *err)
     for (size_t i = 0; i < COUNT(charts); i++) {
         AUTO_STRBUF StrBuf svg = STRBUF(CHART_BYTES_MAX);
         charts[i].draw(report, true, &svg);
-        if (svg.overflow) return error_set(err, ERROR_LIMIT, "chart '%s' is larger than 8 MiB", charts[i].name);
+        if (svg.overflow)
+            return error_set(err, ERROR_LIMIT, "chart '%s' is larger than 8 MiB", charts[i].name);
         if (svg.len && !use(arg, charts[i].name, strbuf_str(&svg), err)) return false;
     }
     return true;
@@ -246,19 +281,25 @@ static void add_tiles(const Report *report, StrBuf *out)
     if (report->classification) {
         const Classification *c = report->classification;
         bool binary = c->n_classes == 2;
-        add_tile(out, "accuracy", c->accuracy, arena_format(&scratch, "majority %.4g", c->majority_accuracy).ptr);
+        add_tile(out, "accuracy", c->accuracy,
+                 arena_format(&scratch, "majority %.4g", c->majority_accuracy).ptr);
         add_tile(out, "ROC AUC", c->roc_auc, NULL);
-        add_tile(out, binary ? "precision" : "precision (macro)", binary ? c->classes[1].precision : c->macro.precision, NULL);
-        add_tile(out, binary ? "recall" : "recall (macro)", binary ? c->classes[1].recall : c->macro.recall, NULL);
+        add_tile(out, binary ? "precision" : "precision (macro)",
+                 binary ? c->classes[1].precision : c->macro.precision, NULL);
+        add_tile(out, binary ? "recall" : "recall (macro)",
+                 binary ? c->classes[1].recall : c->macro.recall, NULL);
         add_tile(out, binary ? "F1" : "F1 (macro)", binary ? c->classes[1].f1 : c->macro.f1, NULL);
         add_tile(out, "log loss", c->log_loss, NULL);
         add_tile(out, "MCC", c->mcc, NULL);
     } else {
         const Regression *r = report->regression;
-        add_tile(out, "RMSE", r->rmse, arena_format(&scratch, "mean guess %.4g", r->baseline_rmse).ptr);
-        add_tile(out, "MAE", r->mae, arena_format(&scratch, "median guess %.4g", r->baseline_mae).ptr);
+        add_tile(out, "RMSE", r->rmse,
+                 arena_format(&scratch, "mean guess %.4g", r->baseline_rmse).ptr);
+        add_tile(out, "MAE", r->mae,
+                 arena_format(&scratch, "median guess %.4g", r->baseline_mae).ptr);
         add_tile(out, "R2", r->r2, NULL);
-        add_tile(out, "MAPE", r->n_zero ? r->mape_nonzero : r->mape, r->n_zero ? "labels other than 0" : NULL);
+        add_tile(out, "MAPE", r->n_zero ? r->mape_nonzero : r->mape,
+                 r->n_zero ? "labels other than 0" : NULL);
         add_tile(out, "bias", r->bias, NULL);
     }
     strbuf_add(out, STR("</div>\n"));
@@ -280,10 +321,11 @@ static void add_diagnosis(const Diagnosis *diagnosis, StrBuf *out)
 
 void report_html(const Report *report, StrBuf *out)
 {
-    strbuf_add(out, STR("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-                        "<meta name=\"viewport\" content=\"width=device-width\">"
-                        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
-                        "style-src 'unsafe-inline'\"><title>"));
+    strbuf_add(out,
+               STR("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
+                   "<meta name=\"viewport\" content=\"width=device-width\">"
+                   "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
+                   "style-src 'unsafe-inline'\"><title>"));
     html_add(out, report->title);
     strbuf_addf(out, "</title><style>%s%s</style></head><body>\n<h1>", page_css, chart_css);
     html_add(out, report->title);

@@ -17,21 +17,21 @@ typedef struct ReportCurve {
 } ReportCurve;
 
 typedef struct Report {
-    Str title;    /* "income on test.csv" */
-    Str subtitle; /* "xgboost, 100 rounds; 16,281 rows" */
+    Str title;                            /* "income on test.csv" */
+    Str subtitle;                         /* "xgboost, 100 rounds; 16,281 rows" */
     const Classification *classification; /* exactly one of these */
     const Regression *regression;
     const Str *class_names;
-    bool scores;                          /* the classifier gave scores */
-    const float *labels, *predictions;    /* regression: n values each */
+    bool scores;                       /* the classifier gave scores */
+    const float *labels, *predictions; /* regression: n values each */
     int64_t n;
-    const Str *importance_names;          /* best first, or NULL */
+    const Str *importance_names; /* best first, or NULL */
     const double *importance;
     int32_t n_importance;
-    const ReportCurve *curves;            /* of training, or NULL */
+    const ReportCurve *curves; /* of training, or NULL */
     int n_curves;
-    const Diagnosis *diagnosis;           /* or NULL */
-    Str figures;                          /* classification_text or regression_text, for the foot */
+    const Diagnosis *diagnosis; /* or NULL */
+    Str figures;                /* classification_text or regression_text, for the foot */
 } Report;
 
 void report_html(const Report *report, StrBuf *out);

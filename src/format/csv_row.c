@@ -154,16 +154,11 @@ const char *csv_shown(Str value, char buffer[static CSV_SHOWN_MAX])
 static const char *row_reason(CsvRowStatus status)
 {
     switch (status) {
-    case CSV_ROW_QUOTE_INSIDE:
-        return "a quote inside an unquoted field";
-    case CSV_ROW_AFTER_QUOTE:
-        return "text after a closing quote";
-    case CSV_ROW_NOT_CLOSED:
-        return "a quote that is not closed";
-    case CSV_ROW_NUL:
-        return "a zero byte";
-    default:
-        return "";
+    case CSV_ROW_QUOTE_INSIDE: return "a quote inside an unquoted field";
+    case CSV_ROW_AFTER_QUOTE: return "text after a closing quote";
+    case CSV_ROW_NOT_CLOSED: return "a quote that is not closed";
+    case CSV_ROW_NUL: return "a zero byte";
+    default: return "";
     }
 }
 

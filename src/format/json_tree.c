@@ -38,7 +38,8 @@ static size_t remove_repeated(JsonMember *members, size_t n, Arena *scratch)
     qsort(positions, n, sizeof *positions, compare_positions);
     size_t removed = 0;
     for (size_t begin = 0, end; begin < n; begin = end) {
-        for (end = begin + 1; end < n && str_eq(positions[end].name, positions[begin].name); end++) {
+        for (end = begin + 1; end < n && str_eq(positions[end].name, positions[begin].name);
+             end++) {
             members[positions[begin].i].value = members[positions[end].i].value;
             members[positions[end].i].value = NULL;
             removed++;
@@ -62,7 +63,8 @@ static bool has_repeated(const JsonMember *members, size_t n)
 
 static void close_object(JsonBuilder *builder, size_t begin, Json *object)
 {
-    JsonMember *open = builder->n ? builder->open + begin : NULL; /* before the first one there is no list */
+    JsonMember *open = builder->n ? builder->open + begin
+                                  : NULL; /* before the first one there is no list */
     size_t n = builder->n - begin;
     if (has_repeated(open, n)) {
         ARENA(scratch);
@@ -229,11 +231,13 @@ static const char *type_name(JsonType type)
     return "?";
 }
 
-bool json_need(const Json *object, const char *name, JsonType type, const Json **ret_value, Error *err)
+bool json_need(const Json *object, const char *name, JsonType type, const Json **ret_value,
+               Error *err)
 {
     const Json *value = json_get(object, name);
     if (!value) return error_set(err, ERROR_INVALID, "member '%s' is missing", name);
-    if (value->type != type) return error_set(err, ERROR_INVALID, "member '%s' is not %s", name, type_name(type));
+    if (value->type != type)
+        return error_set(err, ERROR_INVALID, "member '%s' is not %s", name, type_name(type));
     *ret_value = value;
     return true;
 }

@@ -191,7 +191,8 @@ static void write_scalar(JsonWriter *writer, const Json *value)
     case JSON_NULL: json_null(writer); break;
     case JSON_BOOL: json_bool(writer, value->boolean); break;
     case JSON_NUMBER:
-        if (value->text.len && (isfinite(value->number) || value->text.ptr[value->text.len - 1] <= '9')) {
+        if (value->text.len &&
+            (isfinite(value->number) || value->text.ptr[value->text.len - 1] <= '9')) {
             begin_item(writer); /* as it was; not NaN and Infinity, which end in letters */
             strbuf_add(writer->out, value->text);
         } else {

@@ -40,7 +40,8 @@ static bool fail(const Reader *reader, size_t at, const char *reason)
 
 static bool take(Reader *reader, void *to, size_t n)
 {
-    if (reader->bytes.len - reader->at < n) return fail(reader, reader->bytes.len, "the file ends too early");
+    if (reader->bytes.len - reader->at < n)
+        return fail(reader, reader->bytes.len, "the file ends too early");
     memcpy(to, reader->bytes.ptr + reader->at, n);
     reader->at += n;
     return true;
@@ -48,7 +49,8 @@ static bool take(Reader *reader, void *to, size_t n)
 
 static bool read_dims(Reader *reader, uint32_t n_dims, bool wide, NdArray *array)
 {
-    if (n_dims > ND_DIMS_MAX) return fail(reader, reader->at - 4, "more than 32 dimensions, or no NDArray");
+    if (n_dims > ND_DIMS_MAX)
+        return fail(reader, reader->at - 4, "more than 32 dimensions, or no NDArray");
     array->n_dims = (int32_t)n_dims;
     array->n = 1;
     for (uint32_t i = 0; i < n_dims; i++) {
@@ -56,7 +58,8 @@ static bool read_dims(Reader *reader, uint32_t n_dims, bool wide, NdArray *array
         if (!(wide ? take(reader, &array->dims[i], 8) : take(reader, &narrow, 4))) return false;
         if (!wide) array->dims[i] = narrow;
         if (array->dims[i] < 0 || __builtin_mul_overflow(array->n, array->dims[i], &array->n))
-            return fail(reader, reader->at - (wide ? 8 : 4), "a dimension that is negative or too large");
+            return fail(reader, reader->at - (wide ? 8 : 4),
+                        "a dimension that is negative or too large");
     }
     return true;
 }
@@ -86,7 +89,8 @@ static bool read_array(Reader *reader, NdArray *array)
         if (!take(reader, &storage, 4)) return false;
         if (storage != 0)
             return error_set(reader->err, ERROR_UNSUPPORTED,
-                             "NDArray file: byte %zu: a sparse array; only dense ones can be read", reader->at - 4);
+                             "NDArray file: byte %zu: a sparse array; only dense ones can be read",
+                             reader->at - 4);
     }
     if (!versioned)
         n_dims = magic;
@@ -101,7 +105,8 @@ static bool read_name(Reader *reader, Str *ret_name)
 {
     uint64_t len;
     if (!take(reader, &len, 8)) return false;
-    if (len > reader->bytes.len - reader->at) return fail(reader, reader->at - 8, "a name that is longer than the file");
+    if (len > reader->bytes.len - reader->at)
+        return fail(reader, reader->at - 8, "a name that is longer than the file");
     Str name = {reader->bytes.ptr + reader->at, (size_t)len};
     size_t wrong = utf8_check(name);
     if (wrong < name.len) return fail(reader, reader->at + wrong, "a name that is not UTF-8");

@@ -14,17 +14,17 @@
 enum { ND_DIMS_MAX = 32 };
 
 typedef enum NdType { /* the file's own numbers */
-    ND_F32,
-    ND_F64,
-    ND_F16,
-    ND_U8,
-    ND_I32,
-    ND_I8,
-    ND_I64,
+                      ND_F32,
+                      ND_F64,
+                      ND_F16,
+                      ND_U8,
+                      ND_I32,
+                      ND_I8,
+                      ND_I64,
 } NdType;
 
 typedef struct NdArray {
-    Str name;    /* "" where the list has none */
+    Str name; /* "" where the list has none */
     NdType type;
     int32_t n_dims;
     int64_t dims[ND_DIMS_MAX];

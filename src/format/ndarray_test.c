@@ -9,7 +9,8 @@
 #define U64(x) U32(x), U32(0)
 #define HEAD(n) U64(0x112), U64(0), U64(n)
 
-#define PARSE(bytes, arrays, n, err) ndarray_parse((Str){bytes, sizeof(bytes)}, &arena, arrays, n, err)
+#define PARSE(bytes, arrays, n, err)                                                               \
+    ndarray_parse((Str){bytes, sizeof(bytes)}, &arena, arrays, n, err)
 
 TEST(ndarray, what_is_written_is_read)
 {
@@ -18,7 +19,12 @@ TEST(ndarray, what_is_written_is_read)
     static const float centers[6] = {1, 2, 3, 4, 5, -0.5f};
     static const int64_t counts[2] = {7, -1};
     NdArray in[3] = {
-        {.name = STR("arg:centers"), .type = ND_F32, .n_dims = 2, .dims = {3, 2}, .n = 6, .data = centers},
+        {.name = STR("arg:centers"),
+         .type = ND_F32,
+         .n_dims = 2,
+         .dims = {3, 2},
+         .n = 6,
+         .data = centers},
         {.name = STR("aux:n"), .type = ND_I64, .n_dims = 1, .dims = {2}, .n = 2, .data = counts},
         {.name = STR("none")},
     };
@@ -43,7 +49,8 @@ TEST(ndarray, what_is_written_is_read)
         CHECK(floats[0] == 7 && floats[1] == -1);
         CHECK_INT(arrays[2].n, 0);
         for (size_t len = 0; len < out.len; len++) { /* cut anywhere */
-            if (ndarray_parse((Str){out.ptr, len}, &arena, &arrays, &n, &err)) FAIL("cut at %zu", len);
+            if (ndarray_parse((Str){out.ptr, len}, &arena, &arrays, &n, &err))
+                FAIL("cut at %zu", len);
         }
     }
 }
@@ -54,11 +61,50 @@ TEST(ndarray, all_versions_and_types_are_read)
     Error err = {0};
     static const char bytes[] = {
         HEAD(5),
-        U32(1), U32(2), U32(1), U32(0), U32(3), 5, (char)250, /* before versions: u32 dims; u8 */
-        U32(0xF993FAC8), U32(1), U64(3), U32(2), U32(1), U32(2), 0, 0x3c, 1, 0, 0, (char)0xfc, /* v1; f16 */
-        U32(0xF993FACA), U32(0), U32(0), U32(1), U32(0), U32(5), (char)-3, /* v3: a scalar; i8 */
-        U32(0xF993FACA), U32(0), U32(0xffffffff), /* v3: none */
-        U32(0xF993FAC9), U32(0), U32(1), U64(1), U32(1), U32(0), U32(1), 0, 0, 0, 0, 0, 0, (char)0xf8, 0x3f, /* f64 */
+        U32(1),
+        U32(2),
+        U32(1),
+        U32(0),
+        U32(3),
+        5,
+        (char)250, /* before versions: u32 dims; u8 */
+        U32(0xF993FAC8),
+        U32(1),
+        U64(3),
+        U32(2),
+        U32(1),
+        U32(2),
+        0,
+        0x3c,
+        1,
+        0,
+        0,
+        (char)0xfc, /* v1; f16 */
+        U32(0xF993FACA),
+        U32(0),
+        U32(0),
+        U32(1),
+        U32(0),
+        U32(5),
+        (char)-3, /* v3: a scalar; i8 */
+        U32(0xF993FACA),
+        U32(0),
+        U32(0xffffffff), /* v3: none */
+        U32(0xF993FAC9),
+        U32(0),
+        U32(1),
+        U64(1),
+        U32(1),
+        U32(0),
+        U32(1),
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        (char)0xf8,
+        0x3f, /* f64 */
         U64(0),
     };
     NdArray *arrays = NULL;
@@ -83,10 +129,14 @@ TEST(ndarray, wrong_files_are_refused)
     static const char many[] = {U64(0x112), U64(0), U32(0), U32(1), U64(0)};
     static const char sparse[] = {HEAD(1), U32(0xF993FAC9), U32(1), U64(0)};
     static const char dims[] = {HEAD(1), U32(0xF993FAC9), U32(0), U32(33), U64(0)};
-    static const char negative[] = {HEAD(1), U32(0xF993FAC9), U32(0), U32(1), U32(0), U32(0x80000000), U64(0)};
-    static const char product[] = {HEAD(1), U32(0xF993FAC9), U32(0), U32(2), U32(0), U32(0x10000), U32(0), U32(0x10000)};
-    static const char long_data[] = {HEAD(1), U32(0xF993FAC9), U32(0), U32(1), U64(3), U32(1), U32(0), U32(0), U64(0)};
-    static const char type[] = {HEAD(1), U32(0xF993FAC9), U32(0), U32(1), U64(0), U32(1), U32(0), U32(7), U64(0)};
+    static const char negative[] = {HEAD(1), U32(0xF993FAC9), U32(0), U32(1),
+                                    U32(0),  U32(0x80000000), U64(0)};
+    static const char product[] = {HEAD(1), U32(0xF993FAC9), U32(0), U32(2),
+                                   U32(0),  U32(0x10000),    U32(0), U32(0x10000)};
+    static const char long_data[] = {HEAD(1), U32(0xF993FAC9), U32(0), U32(1), U64(3),
+                                     U32(1),  U32(0),          U32(0), U64(0)};
+    static const char type[] = {HEAD(1), U32(0xF993FAC9), U32(0), U32(1), U64(0),
+                                U32(1),  U32(0),          U32(7), U64(0)};
     static const char names[] = {HEAD(1), U32(0), U64(2)};
     static const char name[] = {HEAD(1), U32(0), U64(1), U64(9), 'x'};
     static const char after[] = {HEAD(0), U64(0), 0};
@@ -97,11 +147,16 @@ TEST(ndarray, wrong_files_are_refused)
     } cases[] = {
         {wrong_magic, sizeof wrong_magic, "NDArray file: byte 0: this is no NDArray list"},
         {many, sizeof many, "NDArray file: byte 16: more arrays than the file has room for"},
-        {sparse, sizeof sparse, "array 0: NDArray file: byte 28: a sparse array; only dense ones can be read"},
-        {dims, sizeof dims, "array 0: NDArray file: byte 32: more than 32 dimensions, or no NDArray"},
-        {negative, sizeof negative, "array 0: NDArray file: byte 36: a dimension that is negative or too large"},
-        {product, sizeof product, "array 0: NDArray file: byte 44: a dimension that is negative or too large"},
-        {long_data, sizeof long_data, "array 0: NDArray file: byte 56: an array that is longer than the file"},
+        {sparse, sizeof sparse,
+         "array 0: NDArray file: byte 28: a sparse array; only dense ones can be read"},
+        {dims, sizeof dims,
+         "array 0: NDArray file: byte 32: more than 32 dimensions, or no NDArray"},
+        {negative, sizeof negative,
+         "array 0: NDArray file: byte 36: a dimension that is negative or too large"},
+        {product, sizeof product,
+         "array 0: NDArray file: byte 44: a dimension that is negative or too large"},
+        {long_data, sizeof long_data,
+         "array 0: NDArray file: byte 56: an array that is longer than the file"},
         {type, sizeof type, "array 0: NDArray file: byte 52: an unknown element type"},
         {names, sizeof names, "NDArray file: byte 28: another number of names than of arrays"},
         {name, sizeof name, "NDArray file: byte 36: a name that is longer than the file"},
@@ -112,7 +167,8 @@ TEST(ndarray, wrong_files_are_refused)
         Error err = {0};
         NdArray *arrays;
         size_t n;
-        if (ndarray_parse((Str){cases[i].bytes, cases[i].n}, &arena, &arrays, &n, &err)) FAIL("accepted: %s", cases[i].want);
+        if (ndarray_parse((Str){cases[i].bytes, cases[i].n}, &arena, &arrays, &n, &err))
+            FAIL("accepted: %s", cases[i].want);
         CHECK_STR(str_of(err.text), str_of(cases[i].want));
     }
 }

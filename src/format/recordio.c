@@ -177,10 +177,8 @@ static bool take_field(Str *rest, Field *ret_field, Error *err)
         *rest = str_from(*rest, n);
         break;
     case WIRE_GROUP:
-    case WIRE_GROUP_END:
-        break;
-    default:
-        return damaged(err);
+    case WIRE_GROUP_END: break;
+    default: return damaged(err);
     }
     *ret_field = field;
     return true;
@@ -252,14 +250,9 @@ bool record_parse(Str payload, Record *ret_record, Error *err)
             case 2:
                 if (!add_entry(field.bytes, record->labels, &record->n_labels, err)) return false;
                 break;
-            case 3:
-                record->uid = field.bytes;
-                break;
-            case 4:
-                record->metadata = field.bytes;
-                break;
-            default:
-                record->configuration = field.bytes;
+            case 3: record->uid = field.bytes; break;
+            case 4: record->metadata = field.bytes; break;
+            default: record->configuration = field.bytes;
             }
         } else if (!skip_field(&payload, &field, err)) {
             return false;
@@ -374,9 +367,7 @@ static bool add_value(RecordTensor *tensor, const Field *field, Error *err)
     case RECORD_FLOAT64:
         memcpy(&wide, &field->varint, sizeof wide);
         return add_double(tensor, wide, err);
-    default:
-        tensor->values[tensor->n_values++] = (float)(int32_t)field->varint;
-        return true;
+    default: tensor->values[tensor->n_values++] = (float)(int32_t)field->varint; return true;
     }
 }
 
@@ -497,17 +488,10 @@ static bool read_tensor(Str message, RecordTensor *tensor, Error *err)
         bool ok = true;
         if (!take_field(&message, &field, err)) return false;
         switch (field.number) {
-        case 1:
-            ok = add_value(tensor, &field, err);
-            break;
-        case 2:
-            ok = add_keys(tensor, &field, err);
-            break;
-        case 3:
-            ok = add_shape(tensor, &field, err);
-            break;
-        default:
-            ok = skip_field(&message, &field, err);
+        case 1: ok = add_value(tensor, &field, err); break;
+        case 2: ok = add_keys(tensor, &field, err); break;
+        case 3: ok = add_shape(tensor, &field, err); break;
+        default: ok = skip_field(&message, &field, err);
         }
         if (!ok) return false;
     }

@@ -16,10 +16,10 @@ enum { NO_TYPE = 0, NO_COUNT = -1 };
 
 typedef struct Open {
     Json *value;
-    size_t begin;  /* of its members in the builder */
-    Str name;      /* of itself in its parent */
-    int64_t left;  /* elements to come, or NO_COUNT: up to the closing bracket */
-    char type;     /* of all elements, or NO_TYPE */
+    size_t begin; /* of its members in the builder */
+    Str name;     /* of itself in its parent */
+    int64_t left; /* elements to come, or NO_COUNT: up to the closing bracket */
+    char type;    /* of all elements, or NO_TYPE */
 } Open;
 
 typedef struct Reader {
@@ -102,7 +102,8 @@ static bool read_count(Reader *reader, int64_t *ret_count)
     if (!need(reader, 1)) return false;
     char type = (char)reader->bytes[reader->at];
     size_t width = type_width(type);
-    if (width == 0 || type == 'd' || type == 'D') return fail(reader, at, "a length that is no integer");
+    if (width == 0 || type == 'd' || type == 'D')
+        return fail(reader, at, "a length that is no integer");
     reader->at++;
     if (!need(reader, width)) return false;
     int64_t count = load_integer(reader->bytes + reader->at, type);
@@ -116,7 +117,8 @@ static bool read_text(Reader *reader, Str *ret_text)
 {
     int64_t n;
     if (!read_count(reader, &n)) return false;
-    if ((uint64_t)n > reader->len - reader->at) return fail(reader, reader->at, "a text that is longer than the file");
+    if ((uint64_t)n > reader->len - reader->at)
+        return fail(reader, reader->at, "a text that is longer than the file");
     Str text = {(const char *)reader->bytes + reader->at, (size_t)n};
     size_t wrong = utf8_check(text);
     if (wrong < text.len) return fail(reader, reader->at + wrong, "bytes that are not UTF-8");
@@ -183,7 +185,8 @@ static bool read_form(Reader *reader, char *ret_type, int64_t *ret_count)
         if (!need(reader, 2)) return false;
         char type = (char)reader->bytes[reader->at + 1];
         if (!type || !strchr("iUIlLdDCSH[{", type))
-            return fail(reader, reader->at + 1, "an element type that is unknown or has no payload");
+            return fail(reader, reader->at + 1,
+                        "an element type that is unknown or has no payload");
         reader->at += 2;
         if (reader->at >= reader->len || reader->bytes[reader->at] != '#')
             return fail(reader, reader->at, "an element type without a count");
@@ -223,7 +226,8 @@ static bool read_number(Reader *reader, char type, Json *value)
     } else {
         int64_t x = load_integer(p, type);
         value->number = (double)x;
-        if (x < -(1ll << 53) || x > 1ll << 53) value->text = arena_format(reader->arena, "%lld", (long long)x);
+        if (x < -(1ll << 53) || x > 1ll << 53)
+            value->text = arena_format(reader->arena, "%lld", (long long)x);
     }
     return true;
 }
@@ -240,7 +244,8 @@ static bool read_scalar(Reader *reader, char type, Json *value)
         return true;
     case 'C':
         if (!need(reader, 1)) return false;
-        if (reader->bytes[reader->at] >= 0x80) return fail(reader, reader->at, "a character above 127");
+        if (reader->bytes[reader->at] >= 0x80)
+            return fail(reader, reader->at, "a character above 127");
         value->type = JSON_STRING;
         value->text = (Str){(const char *)reader->bytes + reader->at++, 1};
         return true;
@@ -271,7 +276,8 @@ static void skip_no_ops(Reader *reader)
 bool ubjson_parse(Str bytes, Arena *arena, const Json **ret_value, Error *err)
 {
     ARENA(scratch);
-    Reader reader = {.bytes = (const unsigned char *)bytes.ptr, .len = bytes.len, .arena = arena, .err = err};
+    Reader reader = {
+        .bytes = (const unsigned char *)bytes.ptr, .len = bytes.len, .arena = arena, .err = err};
     JsonBuilder builder = {.arena = arena, .scratch = &scratch};
     Open open[JSON_DEPTH_MAX] UNINITIALIZED;
     int depth = 0;
@@ -306,7 +312,8 @@ bool ubjson_parse(Str bytes, Arena *arena, const Json **ret_value, Error *err)
                 if (!read_form(&reader, &element, &count)) return false;
                 if (type == '{' || !type_width(element)) {
                     if (depth == JSON_DEPTH_MAX)
-                        return fail(&reader, reader.at, "more than 128 arrays and objects in one another");
+                        return fail(&reader, reader.at,
+                                    "more than 128 arrays and objects in one another");
                     open[depth++] = (Open){value, builder.n, name, count, element};
                     continue;
                 }

@@ -15,13 +15,13 @@ static inline size_t utf8_sequence(const unsigned char *p, const unsigned char *
     if (p[0] < 0xe0) return (p[1] & 0xc0) == 0x80 ? 2 : 0;
     if (p[0] < 0xf0) {
         if (left < 3 || (p[1] & 0xc0) != 0x80 || (p[2] & 0xc0) != 0x80) return 0;
-        if (p[0] == 0xe0 && p[1] < 0xa0) return 0; /* overlong */
+        if (p[0] == 0xe0 && p[1] < 0xa0) return 0;  /* overlong */
         if (p[0] == 0xed && p[1] >= 0xa0) return 0; /* surrogate */
         return 3;
     }
     if (p[0] > 0xf4 || left < 4) return 0;
     if ((p[1] & 0xc0) != 0x80 || (p[2] & 0xc0) != 0x80 || (p[3] & 0xc0) != 0x80) return 0;
-    if (p[0] == 0xf0 && p[1] < 0x90) return 0; /* overlong */
+    if (p[0] == 0xf0 && p[1] < 0x90) return 0;  /* overlong */
     if (p[0] == 0xf4 && p[1] >= 0x90) return 0; /* beyond U+10FFFF */
     return 4;
 }

@@ -307,8 +307,7 @@ static bool parse_known_field(HttpRequest *request, Str name, Str value)
             return bad(request, "Transfer-Encoding may only be chunked");
         request->chunked = true;
         return true;
-    default:
-        return true;
+    default: return true;
     }
 }
 
@@ -541,8 +540,7 @@ static HttpResult next_extension_byte(HttpChunks *chunks, char c, const HttpLimi
         if (!is_text(c)) return refuse_chunk(chunks, 400, malformed);
         chunks->state = CHUNK_EXTENSION_QUOTED;
         return HTTP_MORE;
-    default:
-        break;
+    default: break;
     }
     if (c == '=' && chunks->state == CHUNK_EXTENSION_NAME)
         chunks->state = CHUNK_EXTENSION_VALUE_FIRST;
@@ -612,8 +610,7 @@ static HttpResult next_trailer_byte(HttpChunks *chunks, char c, const HttpLimits
 static HttpResult next_byte(HttpChunks *chunks, char c, const HttpLimits *limits)
 {
     switch (chunks->state) {
-    case CHUNK_SIZE:
-        return next_size_byte(chunks, c);
+    case CHUNK_SIZE: return next_size_byte(chunks, c);
     case CHUNK_SIZE_LF:
         if (c != '\n') return refuse_chunk(chunks, 400, "a CR stands without LF");
         return end_of_size(chunks, limits);
@@ -682,69 +679,37 @@ Str http_parameter(Str parameters, Str name)
 const char *http_status_text(int status)
 {
     switch (status) {
-    case 100:
-        return "Continue";
-    case 200:
-        return "OK";
-    case 201:
-        return "Created";
-    case 202:
-        return "Accepted";
-    case 204:
-        return "No Content";
-    case 206:
-        return "Partial Content";
-    case 301:
-        return "Moved Permanently";
-    case 304:
-        return "Not Modified";
-    case 307:
-        return "Temporary Redirect";
-    case 400:
-        return "Bad Request";
-    case 403:
-        return "Forbidden";
-    case 404:
-        return "Not Found";
-    case 405:
-        return "Method Not Allowed";
-    case 406:
-        return "Not Acceptable";
-    case 408:
-        return "Request Timeout";
-    case 409:
-        return "Conflict";
-    case 411:
-        return "Length Required";
-    case 412:
-        return "Precondition Failed";
-    case 413:
-        return "Content Too Large";
-    case 414:
-        return "URI Too Long";
-    case 415:
-        return "Unsupported Media Type";
-    case 416:
-        return "Range Not Satisfiable";
-    case 417:
-        return "Expectation Failed";
-    case 424:
-        return "Failed Dependency";
-    case 429:
-        return "Too Many Requests";
-    case 431:
-        return "Request Header Fields Too Large";
-    case 500:
-        return "Internal Server Error";
-    case 501:
-        return "Not Implemented";
-    case 503:
-        return "Service Unavailable";
-    case 504:
-        return "Gateway Timeout";
-    case 507:
-        return "Insufficient Storage";
-    default:
-        return "Status";
+    case 100: return "Continue";
+    case 200: return "OK";
+    case 201: return "Created";
+    case 202: return "Accepted";
+    case 204: return "No Content";
+    case 206: return "Partial Content";
+    case 301: return "Moved Permanently";
+    case 304: return "Not Modified";
+    case 307: return "Temporary Redirect";
+    case 400: return "Bad Request";
+    case 403: return "Forbidden";
+    case 404: return "Not Found";
+    case 405: return "Method Not Allowed";
+    case 406: return "Not Acceptable";
+    case 408: return "Request Timeout";
+    case 409: return "Conflict";
+    case 411: return "Length Required";
+    case 412: return "Precondition Failed";
+    case 413: return "Content Too Large";
+    case 414: return "URI Too Long";
+    case 415: return "Unsupported Media Type";
+    case 416: return "Range Not Satisfiable";
+    case 417: return "Expectation Failed";
+    case 424: return "Failed Dependency";
+    case 429: return "Too Many Requests";
+    case 431: return "Request Header Fields Too Large";
+    case 500: return "Internal Server Error";
+    case 501: return "Not Implemented";
+    case 503: return "Service Unavailable";
+    case 504: return "Gateway Timeout";
+    case 507: return "Insufficient Storage";
+    default: return "Status";
     }
 }

@@ -389,17 +389,14 @@ static bool step(Connection *c)
     /* While an answer waits for the socket nothing else is read: memory stays bounded. */
     if (c->blocked || (c->file >= 0 && !connection_flush(c))) return false;
     switch (c->stage) {
-    case STAGE_HEAD:
-        return read_head(c);
-    case STAGE_BODY:
-        return read_body(c);
+    case STAGE_HEAD: return read_head(c);
+    case STAGE_BODY: return read_body(c);
     case STAGE_HANDLER:
         if (!c->wants_room || !c->server->handler.room || !connection_flush(c)) return false;
         c->wants_room = false;
         c->server->handler.room(c->server->handler.arg, &c->exchange);
         return true;
-    default:
-        return false;
+    default: return false;
     }
 }
 

@@ -124,9 +124,7 @@ void loop_change(Loop *loop, int fd, uint32_t events, LoopSource *source)
     (void)failed;
 }
 
-static void ready_nothing(LoopSource *source UNUSED, uint32_t events UNUSED)
-{
-}
+static void ready_nothing(LoopSource *source UNUSED, uint32_t events UNUSED) {}
 
 void loop_remove(Loop *loop, int fd, LoopSource *source)
 {

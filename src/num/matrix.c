@@ -5,7 +5,8 @@
 #include <string.h>
 
 /* Turned in squares: 16 columns at a time keep their reading places in the cache. */
-static void copy_from_columns(const Matrix *matrix, int64_t begin, int64_t end, float *out, int64_t stride)
+static void copy_from_columns(const Matrix *matrix, int64_t begin, int64_t end, float *out,
+                              int64_t stride)
 {
     enum { TILE = 16 };
     for (int32_t j0 = 0; j0 < matrix->n_cols; j0 += TILE) {
@@ -21,7 +22,8 @@ static void copy_from_columns(const Matrix *matrix, int64_t begin, int64_t end, 
     }
 }
 
-static void copy_from_csr(const Matrix *matrix, int64_t begin, int64_t end, float *out, int64_t stride)
+static void copy_from_csr(const Matrix *matrix, int64_t begin, int64_t end, float *out,
+                          int64_t stride)
 {
     for (int64_t i = begin; i < end; i++, out += stride) {
         for (int32_t j = 0; j < matrix->n_cols; j++) out[j] = matrix->absent;
@@ -38,7 +40,8 @@ void matrix_copy_rows(const Matrix *matrix, int64_t begin, int64_t end, float *o
     case MATRIX_ROWS:
         for (int64_t i = begin; i < end; i++, out += stride)
             if (matrix->n_cols)
-                memcpy(out, matrix->rows + i * matrix->row_stride, (size_t)matrix->n_cols * sizeof *out);
+                memcpy(out, matrix->rows + i * matrix->row_stride,
+                       (size_t)matrix->n_cols * sizeof *out);
         break;
     case MATRIX_CSR: copy_from_csr(matrix, begin, end, out, stride); break;
     }
@@ -59,15 +62,18 @@ static float csr_entry(const Matrix *matrix, int64_t row, int32_t column)
     return found ? matrix->value[low] : matrix->absent;
 }
 
-void matrix_copy_column(const Matrix *matrix, int32_t column, int64_t begin, int64_t end, float *out)
+void matrix_copy_column(const Matrix *matrix, int32_t column, int64_t begin, int64_t end,
+                        float *out)
 {
     assert(begin >= 0 && end <= matrix->n_rows && column >= 0 && column < matrix->n_cols);
     switch (matrix->layout) {
     case MATRIX_COLUMNS:
-        if (end > begin) memcpy(out, matrix->column[column] + begin, (size_t)(end - begin) * sizeof *out);
+        if (end > begin)
+            memcpy(out, matrix->column[column] + begin, (size_t)(end - begin) * sizeof *out);
         break;
     case MATRIX_ROWS:
-        for (int64_t i = begin; i < end; i++) *out++ = matrix->rows[i * matrix->row_stride + column];
+        for (int64_t i = begin; i < end; i++)
+            *out++ = matrix->rows[i * matrix->row_stride + column];
         break;
     case MATRIX_CSR:
         for (int64_t i = begin; i < end; i++) *out++ = csr_entry(matrix, i, column);

@@ -33,7 +33,8 @@ typedef struct Matrix {
 void matrix_copy_rows(const Matrix *matrix, int64_t begin, int64_t end, float *out, int64_t stride);
 
 /* Copies rows [begin, end) of one column to `out`. */
-void matrix_copy_column(const Matrix *matrix, int32_t column, int64_t begin, int64_t end, float *out);
+void matrix_copy_column(const Matrix *matrix, int32_t column, int64_t begin, int64_t end,
+                        float *out);
 
 /* The view of rows [begin, end) of the same matrix.  MATRIX_COLUMNS needs the storage `columns`
  * for n_cols shifted pointers; the others may pass NULL. */

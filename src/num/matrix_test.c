@@ -61,7 +61,8 @@ TEST(matrix, all_layouts_copy_the_same)
                 for (int32_t j = 0; j < COLS; j++) CHECK(out[i - 2][j] == cell(i + begin, j));
             for (int32_t j = 0; j < COLS; j++) {
                 matrix_copy_column(&view, j, 3, view.n_rows, column);
-                for (int64_t i = 3; i < view.n_rows; i++) CHECK(column[i - 3] == cell(i + begin, j));
+                for (int64_t i = 3; i < view.n_rows; i++)
+                    CHECK(column[i - 3] == cell(i + begin, j));
             }
         }
     }

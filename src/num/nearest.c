@@ -85,7 +85,8 @@ static void bounds_base(const Nearest *nearest, const float *norms, float relati
 {
     for (int r = 0; r < NEAREST_ROWS; r++) {
         float slack = relative * (norms[r] + norm_max);
-        float near = norms[r] - 2 * nearest->best[r], next = norms[r] - 2 * nearest->second[r] - slack;
+        float near = norms[r] - 2 * nearest->best[r],
+              next = norms[r] - 2 * nearest->second[r] - slack;
         upper[r] = sqrtf(MAX(near, 0) + slack);
         lower[r] = sqrtf(MAX(next, 0));
     }
@@ -95,7 +96,8 @@ static void bounds_base(const Nearest *nearest, const float *norms, float relati
 
 /* ---- AVX-512: 64 rows x 6 centers ---- */
 
-TARGET_AVX512 static void find_avx512(const float *panel, const float *tile, int32_t k, int32_t d, Nearest *ret)
+TARGET_AVX512 static void find_avx512(const float *panel, const float *tile, int32_t k, int32_t d,
+                                      Nearest *ret)
 {
     for (int32_t first = 0; first < k; first += TILE) {
         __m512 score[TILE][4] UNINITIALIZED;
@@ -120,7 +122,8 @@ TARGET_AVX512 static void find_avx512(const float *panel, const float *tile, int
         }
         UNROLL for (int v = 0; v < 4; v++)
         {
-            __m512 best = _mm512_load_ps(ret->best + 16 * v), second = _mm512_load_ps(ret->second + 16 * v);
+            __m512 best = _mm512_load_ps(ret->best + 16 * v),
+                   second = _mm512_load_ps(ret->second + 16 * v);
             __m512i index = _mm512_load_si512(ret->index + 16 * v);
             UNROLL for (int c = 0; c < TILE; c++)
             {
@@ -143,23 +146,28 @@ TARGET_AVX512 static void bounds_avx512(const Nearest *nearest, const float *nor
     const __m512 zero = _mm512_setzero_ps(), minus_two = _mm512_set1_ps(-2);
     for (int r = 0; r < NEAREST_ROWS; r += 16) {
         __m512 norm = _mm512_loadu_ps(norms + r);
-        __m512 slack = _mm512_mul_ps(_mm512_set1_ps(relative), _mm512_add_ps(norm, _mm512_set1_ps(norm_max)));
+        __m512 slack = _mm512_mul_ps(_mm512_set1_ps(relative),
+                                     _mm512_add_ps(norm, _mm512_set1_ps(norm_max)));
         __m512 near = _mm512_fmadd_ps(minus_two, _mm512_load_ps(nearest->best + r), norm);
         __m512 next = _mm512_fmadd_ps(minus_two, _mm512_load_ps(nearest->second + r), norm);
-        _mm512_storeu_ps(upper + r, _mm512_sqrt_ps(_mm512_add_ps(_mm512_max_ps(near, zero), slack)));
-        _mm512_storeu_ps(lower + r, _mm512_sqrt_ps(_mm512_max_ps(_mm512_sub_ps(next, slack), zero)));
+        _mm512_storeu_ps(upper + r,
+                         _mm512_sqrt_ps(_mm512_add_ps(_mm512_max_ps(near, zero), slack)));
+        _mm512_storeu_ps(lower + r,
+                         _mm512_sqrt_ps(_mm512_max_ps(_mm512_sub_ps(next, slack), zero)));
     }
 }
 
 /* ---- AVX2: 16 rows x 6 centers, four times ---- */
 
-TARGET_AVX2 static void find_avx2(const float *panel, const float *packed, int32_t k, int32_t d, Nearest *ret)
+TARGET_AVX2 static void find_avx2(const float *panel, const float *packed, int32_t k, int32_t d,
+                                  Nearest *ret)
 {
     for (int32_t first = 0; first < k; first += TILE, packed += (size_t)TILE * ((size_t)d + 1)) {
         for (int r = 0; r < NEAREST_ROWS; r += 16) {
             const float *tile = packed, *x = panel + r;
             __m256 score[TILE][2] UNINITIALIZED;
-            UNROLL for (int c = 0; c < TILE; c++) score[c][0] = score[c][1] = _mm256_broadcast_ss(tile + c);
+            UNROLL for (int c = 0; c < TILE; c++)
+                score[c][0] = score[c][1] = _mm256_broadcast_ss(tile + c);
             tile += TILE;
             for (int32_t j = 0; j < d; j++, x += NEAREST_ROWS, tile += TILE) {
                 __m256 x0 = _mm256_load_ps(x), x1 = _mm256_load_ps(x + 8);
@@ -181,7 +189,8 @@ TARGET_AVX2 static void find_avx2(const float *panel, const float *packed, int32
                     __m256 s = score[c][v];
                     __m256 better = _mm256_cmp_ps(s, best, _CMP_GT_OQ);
                     second = _mm256_max_ps(second, _mm256_min_ps(s, best));
-                    index = _mm256_blendv_ps(index, _mm256_castsi256_ps(_mm256_set1_epi32(first + c)), better);
+                    index = _mm256_blendv_ps(
+                        index, _mm256_castsi256_ps(_mm256_set1_epi32(first + c)), better);
                     best = _mm256_max_ps(best, s);
                 }
                 _mm256_store_ps(best_at, best);
@@ -198,11 +207,14 @@ TARGET_AVX2 static void bounds_avx2(const Nearest *nearest, const float *norms, 
     const __m256 zero = _mm256_setzero_ps(), minus_two = _mm256_set1_ps(-2);
     for (int r = 0; r < NEAREST_ROWS; r += 8) {
         __m256 norm = _mm256_loadu_ps(norms + r);
-        __m256 slack = _mm256_mul_ps(_mm256_set1_ps(relative), _mm256_add_ps(norm, _mm256_set1_ps(norm_max)));
+        __m256 slack = _mm256_mul_ps(_mm256_set1_ps(relative),
+                                     _mm256_add_ps(norm, _mm256_set1_ps(norm_max)));
         __m256 near = _mm256_fmadd_ps(minus_two, _mm256_load_ps(nearest->best + r), norm);
         __m256 next = _mm256_fmadd_ps(minus_two, _mm256_load_ps(nearest->second + r), norm);
-        _mm256_storeu_ps(upper + r, _mm256_sqrt_ps(_mm256_add_ps(_mm256_max_ps(near, zero), slack)));
-        _mm256_storeu_ps(lower + r, _mm256_sqrt_ps(_mm256_max_ps(_mm256_sub_ps(next, slack), zero)));
+        _mm256_storeu_ps(upper + r,
+                         _mm256_sqrt_ps(_mm256_add_ps(_mm256_max_ps(near, zero), slack)));
+        _mm256_storeu_ps(lower + r,
+                         _mm256_sqrt_ps(_mm256_max_ps(_mm256_sub_ps(next, slack), zero)));
     }
 }
 
@@ -244,7 +256,8 @@ EVERY_LEVEL Floats load_short(const float *p, int32_t width)
 EVERY_LEVEL void own_all(const NearestLines *lines, int64_t begin, const int32_t *rows, int32_t n,
                          const float *centers, const int32_t *assigned, float *squares)
 {
-    int32_t d = lines->d, groups = nearest_groups(d), full = d / NEAREST_LINE, rest = d % NEAREST_LINE;
+    int32_t d = lines->d, groups = nearest_groups(d), full = d / NEAREST_LINE,
+            rest = d % NEAREST_LINE;
     int64_t stride = (int64_t)groups * NEAREST_LINE;
     for (int32_t i = 0; i < n; i++) {
         int32_t r = rows ? rows[i] : i;
@@ -256,23 +269,27 @@ EVERY_LEVEL void own_all(const NearestLines *lines, int64_t begin, const int32_t
             sum += v * v;
         }
         if (rest) {
-            Floats v = load_short(lines->group[full] + row * rest, rest) - load(center + full * NEAREST_LINE);
+            Floats v = load_short(lines->group[full] + row * rest, rest) -
+                       load(center + full * NEAREST_LINE);
             sum += v * v;
         }
         squares[i] = add_lanes(sum);
     }
 }
 
-EVERY_LEVEL void squares_all(const float *row, const float *centers, int32_t d, const int32_t *list, int32_t n, float *squares)
+EVERY_LEVEL void squares_all(const float *row, const float *centers, int32_t d, const int32_t *list,
+                             int32_t n, float *squares)
 {
     int32_t groups = nearest_groups(d);
     int64_t stride = (int64_t)groups * NEAREST_LINE;
     int32_t i = 0;
     for (; i + 2 <= n; i += 2) {
-        const float *a = centers + (list ? list[i] : i) * stride, *b = centers + (list ? list[i + 1] : i + 1) * stride;
+        const float *a = centers + (list ? list[i] : i) * stride,
+                    *b = centers + (list ? list[i + 1] : i + 1) * stride;
         Floats sum_a = {0}, sum_b = {0};
         for (int32_t g = 0; g < groups; g++) {
-            Floats x = load(row + g * NEAREST_LINE), v = x - load(a + g * NEAREST_LINE), w = x - load(b + g * NEAREST_LINE);
+            Floats x = load(row + g * NEAREST_LINE), v = x - load(a + g * NEAREST_LINE),
+                   w = x - load(b + g * NEAREST_LINE);
             sum_a += v * v;
             sum_b += w * w;
         }
@@ -294,15 +311,20 @@ EVERY_LEVEL void sum_line(const float *from, int32_t width, double w, double *to
     Doubles *sums = (Doubles *)(void *)to;
     if (width == NEAREST_LINE) {
         Floats x = load(from);
-        sums[0] += __builtin_convertvector(__builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7), Doubles) * w;
-        sums[1] += __builtin_convertvector(__builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15), Doubles) * w;
+        sums[0] += __builtin_convertvector(__builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7),
+                                           Doubles) *
+                   w;
+        sums[1] += __builtin_convertvector(
+                       __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15), Doubles) *
+                   w;
         return;
     }
     for (int32_t j = 0; j < width; j++) to[j] += (double)from[j] * w;
 }
 
-EVERY_LEVEL void sum_all(const NearestLines *lines, int32_t group, int64_t begin, const int32_t *list,
-                         const int32_t *assigned, const float *weight, int32_t n, double sign, double *sums)
+EVERY_LEVEL void sum_all(const NearestLines *lines, int32_t group, int64_t begin,
+                         const int32_t *list, const int32_t *assigned, const float *weight,
+                         int32_t n, double sign, double *sums)
 {
     int32_t width = nearest_width(lines->d, group);
     const float *from = lines->group[group];
@@ -370,7 +392,8 @@ TARGET_AVX512 static inline void turn(__m512 x[16])
     UNROLL for (int i = 0; i < 16; i += 4)
     {
         __m512 a = _mm512_unpacklo_ps(x[i], x[i + 1]), b = _mm512_unpackhi_ps(x[i], x[i + 1]);
-        __m512 c = _mm512_unpacklo_ps(x[i + 2], x[i + 3]), e = _mm512_unpackhi_ps(x[i + 2], x[i + 3]);
+        __m512 c = _mm512_unpacklo_ps(x[i + 2], x[i + 3]),
+               e = _mm512_unpackhi_ps(x[i + 2], x[i + 3]);
         t[i] = _mm512_shuffle_ps(a, c, 0x44);
         t[i + 1] = _mm512_shuffle_ps(a, c, 0xee);
         t[i + 2] = _mm512_shuffle_ps(b, e, 0x44);
@@ -378,8 +401,10 @@ TARGET_AVX512 static inline void turn(__m512 x[16])
     }
     UNROLL for (int i = 0; i < 4; i++)
     {
-        __m512 a = _mm512_shuffle_f32x4(t[i], t[i + 4], 0x88), b = _mm512_shuffle_f32x4(t[i], t[i + 4], 0xdd);
-        __m512 c = _mm512_shuffle_f32x4(t[i + 8], t[i + 12], 0x88), e = _mm512_shuffle_f32x4(t[i + 8], t[i + 12], 0xdd);
+        __m512 a = _mm512_shuffle_f32x4(t[i], t[i + 4], 0x88),
+               b = _mm512_shuffle_f32x4(t[i], t[i + 4], 0xdd);
+        __m512 c = _mm512_shuffle_f32x4(t[i + 8], t[i + 12], 0x88),
+               e = _mm512_shuffle_f32x4(t[i + 8], t[i + 12], 0xdd);
         x[i] = _mm512_shuffle_f32x4(a, c, 0x88);
         x[i + 8] = _mm512_shuffle_f32x4(a, c, 0xdd);
         x[i + 4] = _mm512_shuffle_f32x4(b, e, 0x88);
@@ -387,7 +412,8 @@ TARGET_AVX512 static inline void turn(__m512 x[16])
     }
 }
 
-TARGET_AVX512 static void fill_avx512(const NearestLines *lines, int64_t begin, const int32_t *rows, float *panel)
+TARGET_AVX512 static void fill_avx512(const NearestLines *lines, int64_t begin, const int32_t *rows,
+                                      float *panel)
 {
     for (int32_t g = 0; g < nearest_groups(lines->d); g++) {
         int32_t width = nearest_width(lines->d, g);
@@ -395,13 +421,15 @@ TARGET_AVX512 static void fill_avx512(const NearestLines *lines, int64_t begin, 
         float *to = panel + (int64_t)g * NEAREST_LINE * NEAREST_ROWS;
         for (int r = 0; r < NEAREST_ROWS; r += 16, rows += 16) {
             __m512 x[16] UNINITIALIZED;
-            UNROLL for (int i = 0; i < 16; i++) x[i] = _mm512_loadu_ps(from + (int64_t)rows[i] * width);
+            UNROLL for (int i = 0; i < 16; i++)
+                x[i] = _mm512_loadu_ps(from + (int64_t)rows[i] * width);
             turn(x);
             if (width == NEAREST_LINE) {
-                UNROLL for (int j = 0; j < 16; j++) _mm512_store_ps(to + j * NEAREST_ROWS + r, x[j]);
+                UNROLL for (int j = 0; j < 16; j++)
+                    _mm512_store_ps(to + j * NEAREST_ROWS + r, x[j]);
             } else {
-                UNROLL for (int j = 0; j < 15; j++)
-                    if (j < width) _mm512_store_ps(to + j * NEAREST_ROWS + r, x[j]);
+                UNROLL for (int j = 0; j < 15; j++) if (j < width)
+                    _mm512_store_ps(to + j * NEAREST_ROWS + r, x[j]);
             }
         }
         rows -= NEAREST_ROWS;
@@ -414,7 +442,8 @@ void nearest_row(const NearestLines *lines, int64_t row, float *out)
 {
     for (int32_t g = 0; g < nearest_groups(lines->d); g++, out += NEAREST_LINE) {
         int32_t width = nearest_width(lines->d, g);
-        for (int32_t j = 0; j < NEAREST_LINE; j++) out[j] = j < width ? lines->group[g][row * width + j] : 0;
+        for (int32_t j = 0; j < NEAREST_LINE; j++)
+            out[j] = j < width ? lines->group[g][row * width + j] : 0;
     }
 }
 
@@ -447,7 +476,8 @@ void nearest_own(const NearestLines *lines, int64_t begin, const int32_t *rows, 
     AT_LEVEL(own, lines, begin, rows, n, centers, assigned, squares)
 }
 
-void nearest_squares(const float *row, const float *centers, int32_t d, const int32_t *list, int32_t n, float *squares)
+void nearest_squares(const float *row, const float *centers, int32_t d, const int32_t *list,
+                     int32_t n, float *squares)
 {
     AT_LEVEL(squares, row, centers, d, list, n, squares)
 }
@@ -508,7 +538,8 @@ void nearest_pack_sparse(const float *centers, int64_t stride, int32_t k, int32_
             bool real = first + c < k;
             const float *center = centers + (first + c) * stride;
             packed[c] = real ? -half_norm(center, d) : -INFINITY;
-            for (int32_t j = 0; j < d; j++) packed[((size_t)j + 1) * GROUP + (size_t)c] = real ? center[j] : 0;
+            for (int32_t j = 0; j < d; j++)
+                packed[((size_t)j + 1) * GROUP + (size_t)c] = real ? center[j] : 0;
         }
     }
 }
@@ -523,10 +554,8 @@ void nearest_pack_sparse(const float *centers, int64_t stride, int32_t k, int32_
         }                                                                                          \
     }
 
-static void score_group_base(const int32_t *col, const float *value, int64_t n, const float *lines, float *score)
-{
-    SCORE_GROUP(score[c] + x * line[c])
-}
+static void score_group_base(const int32_t *col, const float *value, int64_t n, const float *lines,
+                             float *score){SCORE_GROUP(score[c] + x * line[c])}
 
 #if CLARY_X86
 
@@ -557,7 +586,8 @@ TARGET_AVX2 static void score_group_avx2(const int32_t *col, const float *value,
     for (int64_t i = 0; i < n; i++) {
         const float *line = lines + ((size_t)col[i] + 1) * GROUP;
         __m256 x = _mm256_broadcast_ss(value + i);
-        UNROLL for (int v = 0; v < 8; v++) s[v] = _mm256_fmadd_ps(x, _mm256_loadu_ps(line + 8 * v), s[v]);
+        UNROLL for (int v = 0; v < 8; v++)
+            s[v] = _mm256_fmadd_ps(x, _mm256_loadu_ps(line + 8 * v), s[v]);
     }
     UNROLL for (int v = 0; v < 8; v++) _mm256_storeu_ps(score + 8 * v, s[v]);
 }

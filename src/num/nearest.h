@@ -64,12 +64,14 @@ void nearest_own(const NearestLines *lines, int64_t begin, const int32_t *rows, 
 /* Squared distances of one row from the listed centers (`list` NULL: the first n); both padded to
  * nearest_groups(d) * 16 floats with zeros.  `row` is copied from lines by nearest_row. */
 void nearest_row(const NearestLines *lines, int64_t row, float *out);
-void nearest_squares(const float *row, const float *centers, int32_t d, const int32_t *list, int32_t n, float *squares);
+void nearest_squares(const float *row, const float *centers, int32_t d, const int32_t *list,
+                     int32_t n, float *squares);
 
 /* Adds rows begin + i, i < n, (or subtracts: sign -1) to sums[assigned[i]], 16 doubles a center, of
  * one group.  `list` NULL: all n; else the rows listed, with `assigned` by place in the list. */
 void nearest_sum(const NearestLines *lines, int32_t group, int64_t begin, const int32_t *list,
-                 const int32_t *assigned, const float *weight, int32_t n, double sign, double *sums);
+                 const int32_t *assigned, const float *weight, int32_t n, double sign,
+                 double *sums);
 
 /* Bounds on the distances to the nearest and the second-nearest center from what nearest_find
  * found.  `relative` times (norm + norm_max) is how far a squared distance may be off. */

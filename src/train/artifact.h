@@ -36,7 +36,7 @@ typedef struct Artifact {
     size_t n_metrics;
     ArtifactHistory *history; /* of iterative algorithms, for learning curves */
     size_t n_history;
-    int64_t final_round;      /* the model ends with this round, 0-based; -1: unknown */
+    int64_t final_round; /* the model ends with this round, 0-based; -1: unknown */
     uint64_t seed;
 } Artifact;
 
@@ -44,7 +44,8 @@ typedef struct Artifact {
 bool artifact_save(const Artifact *artifact, const char *folder, Error *err);
 
 /* Reads a model folder.  `algorithm` (or NULL) says which one where clary.json does not. */
-bool artifact_load(const char *folder, const Algorithm *algorithm, Artifact *ret_artifact, Error *err);
+bool artifact_load(const char *folder, const Algorithm *algorithm, Artifact *ret_artifact,
+                   Error *err);
 
 /* Frees the model, if it is there, and the strings. */
 void artifact_clear(Artifact *artifact);

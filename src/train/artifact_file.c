@@ -10,7 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static int remove_entry(const char *path, const struct stat *status UNUSED, int type UNUSED, struct FTW *walk UNUSED)
+static int remove_entry(const char *path, const struct stat *status UNUSED, int type UNUSED,
+                        struct FTW *walk UNUSED)
 {
     return remove(path);
 }
@@ -24,7 +25,8 @@ static bool make_temporary(Arena *arena, char **ret_folder, Error *err)
 {
     const char *base = getenv("TMPDIR");
     char *folder = path_join(arena, base && *base ? base : "/tmp", "clary-model-XXXXXX");
-    if (!mkdtemp(folder)) return error_sys(err, errno, "make a temporary folder in '%s'", base ? base : "/tmp");
+    if (!mkdtemp(folder))
+        return error_sys(err, errno, "make a temporary folder in '%s'", base ? base : "/tmp");
     *ret_folder = folder;
     return true;
 }
@@ -52,7 +54,8 @@ static bool looks_packed(const char *path)
     unsigned char head[264] = {0};
     AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t n = fd >= 0 ? read(fd, head, sizeof head) : 0;
-    return (n >= 2 && head[0] == 0x1f && head[1] == 0x8b) || (n >= 262 && memcmp(head + 257, "ustar", 5) == 0);
+    return (n >= 2 && head[0] == 0x1f && head[1] == 0x8b) ||
+           (n >= 262 && memcmp(head + 257, "ustar", 5) == 0);
 }
 
 /* A model file of the xgboost package becomes a folder with that one file. */
@@ -81,7 +84,8 @@ bool artifact_open(const char *path, Artifact *ret_artifact, Error *err)
     if (!file_exists(path)) return error_set(err, ERROR_NOT_FOUND, "there is no model '%s'", path);
     char *folder;
     if (!make_temporary(&scratch, &folder, err)) return false;
-    bool ok = looks_packed(path) ? targz_unpack(path, folder, 0, err) && artifact_load(folder, NULL, ret_artifact, err)
+    bool ok = looks_packed(path) ? targz_unpack(path, folder, 0, err) &&
+                                       artifact_load(folder, NULL, ret_artifact, err)
                                  : open_single(path, folder, ret_artifact, err);
     remove_tree(folder);
     return ok || error_in(err, "opening '%s'", path);

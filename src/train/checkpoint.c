@@ -31,7 +31,8 @@ static int64_t round_of(const Checkpoints *checkpoints, Str name)
     ARENA(scratch);
     Str prefix = arena_format(&scratch, "%s-checkpoint.", checkpoints->algorithm->name);
     int64_t round;
-    if (!str_starts(name, prefix) || !str_to_int64(str_from(name, prefix.len), &round) || round < 0) return -1;
+    if (!str_starts(name, prefix) || !str_to_int64(str_from(name, prefix.len), &round) || round < 0)
+        return -1;
     return round;
 }
 
@@ -48,7 +49,8 @@ static void remove_old(const Checkpoints *checkpoints, int64_t newest)
     Str *names;
     size_t n;
     Error ignored;
-    if (!folder_list(checkpoints->folder, 0, false, FILES_MAX, &scratch, &names, &n, &ignored)) return;
+    if (!folder_list(checkpoints->folder, 0, false, FILES_MAX, &scratch, &names, &n, &ignored))
+        return;
     for (size_t i = 0; i < n; i++) {
         int64_t round = round_of(checkpoints, names[i]);
         if (round < 0 || round > newest - KEPT) continue;
@@ -75,8 +77,10 @@ bool checkpoints_save(const Checkpoints *checkpoints, int64_t round, const Model
 {
     ARENA(scratch);
     char *temporary = path_join(&scratch, checkpoints->folder, ".checkpoint-XXXXXX");
-    if (!mkdtemp(temporary)) return error_sys(err, errno, "make a folder in '%s'", checkpoints->folder);
-    Str name = arena_format(&scratch, "%s-checkpoint.%lld", checkpoints->algorithm->name, (long long)round);
+    if (!mkdtemp(temporary))
+        return error_sys(err, errno, "make a folder in '%s'", checkpoints->folder);
+    Str name = arena_format(&scratch, "%s-checkpoint.%lld", checkpoints->algorithm->name,
+                            (long long)round);
     bool ok = checkpoints->algorithm->save(model, temporary, err) &&
               move_single_file(temporary, path_join(&scratch, checkpoints->folder, name.ptr), err);
     remove_folder(temporary);
@@ -99,14 +103,16 @@ static bool load_file(const Checkpoints *checkpoints, Str name, Model **ret_mode
     return ok || error_in(err, "checkpoint '%s'", name.ptr);
 }
 
-bool checkpoints_load(const Checkpoints *checkpoints, Model **ret_model, int64_t *ret_round, Error *err)
+bool checkpoints_load(const Checkpoints *checkpoints, Model **ret_model, int64_t *ret_round,
+                      Error *err)
 {
     ARENA(scratch);
     Str *names;
     size_t n, newest = 0;
     int64_t newest_round = -1;
     *ret_model = NULL;
-    if (!folder_list(checkpoints->folder, 0, false, FILES_MAX, &scratch, &names, &n, err)) return false;
+    if (!folder_list(checkpoints->folder, 0, false, FILES_MAX, &scratch, &names, &n, err))
+        return false;
     for (size_t i = 0; i < n; i++) {
         int64_t round = round_of(checkpoints, names[i]);
         if (round > newest_round) {

@@ -11,9 +11,11 @@ typedef struct Checkpoints {
     const Algorithm *algorithm;
 } Checkpoints;
 
-bool checkpoints_save(const Checkpoints *checkpoints, int64_t round, const Model *model, Error *err);
+bool checkpoints_save(const Checkpoints *checkpoints, int64_t round, const Model *model,
+                      Error *err);
 
 /* The newest one; *ret_model is NULL when there is none. */
-bool checkpoints_load(const Checkpoints *checkpoints, Model **ret_model, int64_t *ret_round, Error *err);
+bool checkpoints_load(const Checkpoints *checkpoints, Model **ret_model, int64_t *ret_round,
+                      Error *err);
 
 #endif

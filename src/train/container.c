@@ -20,7 +20,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CONFIG_BYTES_MAX = 4 << 20, CHANNELS_MAX = 20, FAILURE_BYTES = 1024, PIPE_WAIT_SECONDS = 60, DEPTH = 3 };
+enum {
+    CONFIG_BYTES_MAX = 4 << 20,
+    CHANNELS_MAX = 20,
+    FAILURE_BYTES = 1024,
+    PIPE_WAIT_SECONDS = 60,
+    DEPTH = 3
+};
 
 typedef struct Channel {
     Str name;
@@ -88,7 +94,8 @@ static const char *goal_tag(MetricGoal goal)
 static void print_xgboost_round(int64_t round, const MetricValue *metrics, int n)
 {
     printf("[%lld]", (long long)round);
-    for (int i = 0; i < n; i++) printf("\t%s-%s:%.5f", metrics[i].data, metrics[i].name, metrics[i].value);
+    for (int i = 0; i < n; i++)
+        printf("\t%s-%s:%.5f", metrics[i].data, metrics[i].name, metrics[i].value);
     putchar('\n');
     fflush(stdout);
 }
@@ -102,8 +109,9 @@ static bool on_round(void *host, int64_t round, int64_t n_rounds, const MetricVa
         return !terminated;
     }
     for (int i = 0; i < n; i++)
-        log_line("#quality_metric: host=%s, epoch=%lld, %s %s %s=%.17g", job->host, (long long)round, metrics[i].data,
-                 metrics[i].name, goal_tag(metrics[i].goal), metrics[i].value);
+        log_line("#quality_metric: host=%s, epoch=%lld, %s %s %s=%.17g", job->host,
+                 (long long)round, metrics[i].data, metrics[i].name, goal_tag(metrics[i].goal),
+                 metrics[i].value);
     if (n_rounds)
         log_line("#progress_metric: host=%s, completed %.4g %% of epochs", job->host,
                  100.0 * (double)(round + 1) / (double)n_rounds);
@@ -143,7 +151,8 @@ static void on_warn(void *host UNUSED, const char *format, ...)
 static bool on_checkpoint(void *host, int64_t round, const Model *model, Error *err)
 {
     Job *job = host;
-    if (job->checkpoints.folder && !checkpoints_save(&job->checkpoints, round, model, err)) return false;
+    if (job->checkpoints.folder && !checkpoints_save(&job->checkpoints, round, model, err))
+        return false;
     return !job->save_each_round || job->algorithm->save(model, path_in(job, "model"), err);
 }
 
@@ -156,7 +165,8 @@ static bool on_output(void *host, const char *name, Str text, Error *err)
 
 /* ---- configuration ---- */
 
-static bool read_config(Job *job, const char *name, bool required, const Json **ret_value, Error *err)
+static bool read_config(Job *job, const char *name, bool required, const Json **ret_value,
+                        Error *err)
 {
     const char *path = path_in(job, arena_format(&job->arena, "input/config/%s", name).ptr);
     *ret_value = NULL;
@@ -164,7 +174,8 @@ static bool read_config(Job *job, const char *name, bool required, const Json **
     Str text;
     if (!file_read(path, CONFIG_BYTES_MAX, &job->arena, &text, err)) return false;
     if (!json_parse(text, &job->arena, ret_value, err)) return error_in(err, "reading '%s'", path);
-    if ((*ret_value)->type != JSON_OBJECT) return error_set(err, ERROR_INVALID, "'%s' is not a JSON object", path);
+    if ((*ret_value)->type != JSON_OBJECT)
+        return error_set(err, ERROR_INVALID, "'%s' is not a JSON object", path);
     return true;
 }
 
@@ -177,8 +188,10 @@ static bool read_hyperparameters(Job *job, Error *err)
     for (size_t i = 0; i < n; i++) {
         const Json *value = params->members[i].value;
         if (value->type != JSON_STRING)
-            return error_set(err, ERROR_INVALID, "hyperparameters.json: '%.*s' is not a string; SageMaker passes "
-                                                 "every value as one", STR_ARG(params->members[i].name));
+            return error_set(err, ERROR_INVALID,
+                             "hyperparameters.json: '%.*s' is not a string; SageMaker passes "
+                             "every value as one",
+                             STR_ARG(params->members[i].name));
         job->texts[job->n_texts++] = (ParamText){params->members[i].name, value->text};
     }
     return true;
@@ -207,7 +220,8 @@ static bool known_channel(const Algorithm *algorithm, Str name)
 
 static bool unknown_channel(const Algorithm *algorithm, Str name, Error *err)
 {
-    error_set(err, ERROR_INVALID, "channel '%.*s' is unknown to %s; there are", STR_ARG(name), algorithm->name);
+    error_set(err, ERROR_INVALID, "channel '%.*s' is unknown to %s; there are", STR_ARG(name),
+              algorithm->name);
     for (const ChannelInfo *channel = algorithm->channels; channel->name; channel++)
         error_more(err, "%s %s", channel == algorithm->channels ? "" : ",", channel->name);
     return error_more(err, " and model");
@@ -217,19 +231,25 @@ static bool read_channels(Job *job, Error *err)
 {
     const Json *config;
     if (!read_config(job, "inputdataconfig.json", true, &config, err)) return false;
-    if (config->n > CHANNELS_MAX) return error_set(err, ERROR_LIMIT, "more than %d channels", CHANNELS_MAX);
+    if (config->n > CHANNELS_MAX)
+        return error_set(err, ERROR_LIMIT, "more than %d channels", CHANNELS_MAX);
     for (size_t i = 0; i < config->n; i++) {
-        Str name = config->members[i].name, mode = member_text(config->members[i].value, "TrainingInputMode");
+        Str name = config->members[i].name,
+            mode = member_text(config->members[i].value, "TrainingInputMode");
         if (!known_channel(job->algorithm, name)) return unknown_channel(job->algorithm, name, err);
         bool pipe = str_is(mode, "Pipe");
         if (mode.len && !pipe && !str_is(mode, "File") && !str_is(mode, "FastFile"))
-            return error_set(err, ERROR_INVALID, "channel '%.*s': TrainingInputMode '%.*s' is none of File, FastFile "
-                                                 "and Pipe", STR_ARG(name), STR_ARG(mode));
+            return error_set(err, ERROR_INVALID,
+                             "channel '%.*s': TrainingInputMode '%.*s' is none of File, FastFile "
+                             "and Pipe",
+                             STR_ARG(name), STR_ARG(mode));
         job->channels[job->n_channels++] = (Channel){
             .name = name,
             .content_type = member_text(config->members[i].value, "ContentType"),
             .pipe = pipe,
-            .path = path_in(job, arena_format(&job->arena, "input/data/%.*s%s", STR_ARG(name), pipe ? "_0" : "").ptr),
+            .path = path_in(
+                job, arena_format(&job->arena, "input/data/%.*s%s", STR_ARG(name), pipe ? "_0" : "")
+                         .ptr),
         };
     }
     return true;
@@ -246,7 +266,8 @@ static bool check_channels(const Job *job, Error *err)
 {
     for (const ChannelInfo *channel = job->algorithm->channels; channel->name; channel++)
         if (channel->required && !find_channel(job, channel->name))
-            return error_set(err, ERROR_INVALID, "channel '%s' is required: %s", channel->name, channel->help);
+            return error_set(err, ERROR_INVALID, "channel '%s' is required: %s", channel->name,
+                             channel->help);
     return true;
 }
 
@@ -259,7 +280,8 @@ static bool read_resources(Job *job, Error *err)
     if (host.len) job->host = arena_cstr(&job->arena, host);
     const Json *hosts = json_get(config, "hosts");
     if (hosts && hosts->type == JSON_ARRAY && hosts->n > 1)
-        return error_set(err, ERROR_UNSUPPORTED, "training on %zu hosts is not there yet: set InstanceCount to 1",
+        return error_set(err, ERROR_UNSUPPORTED,
+                         "training on %zu hosts is not there yet: set InstanceCount to 1",
                          hosts->n);
     return true;
 }
@@ -267,7 +289,8 @@ static bool read_resources(Job *job, Error *err)
 /* A path of the configuration that begins with /opt/ml lies below our base. */
 static const char *below_base(Job *job, Str path)
 {
-    if (str_starts(path, STR("/opt/ml/"))) return path_join(&job->arena, job->base, str_from(path, 8).ptr);
+    if (str_starts(path, STR("/opt/ml/")))
+        return path_join(&job->arena, job->base, str_from(path, 8).ptr);
     return arena_cstr(&job->arena, path);
 }
 
@@ -277,7 +300,8 @@ static bool open_checkpoints(Job *job, Error *err)
     if (!read_config(job, "checkpointconfig.json", false, &config, err)) return false;
     if (!config) return true;
     Str path = member_text(config, "LocalPath");
-    const char *folder = below_base(job, path.len ? arena_str(&job->arena, path) : STR("/opt/ml/checkpoints"));
+    const char *folder = below_base(job, path.len ? arena_str(&job->arena, path)
+                                                  : STR("/opt/ml/checkpoints"));
     if (!folder_make(folder, err)) return false;
     job->checkpoints = (Checkpoints){.folder = folder, .algorithm = job->algorithm};
     int64_t round;
@@ -328,27 +352,33 @@ static bool parse_content_type(Str text, ContentType *ret_type, Error *err)
         int64_t n;
         if (str_eq_nocase(name, STR("label_size"))) {
             if (!str_to_int64(value, &n) || n < 0 || n > 65535)
-                return error_set(err, ERROR_INVALID, "content type '%.*s': label_size '%.*s' is not a count",
+                return error_set(err, ERROR_INVALID,
+                                 "content type '%.*s': label_size '%.*s' is not a count",
                                  STR_ARG(text), STR_ARG(value));
             type.label_size = (int32_t)n;
         } else if (str_eq_nocase(name, STR("charset")) || str_eq_nocase(name, STR("encoding"))) {
             if (!str_eq_nocase(value, STR("utf-8")) && !str_eq_nocase(value, STR("utf8")))
-                return error_set(err, ERROR_UNSUPPORTED, "content type '%.*s': only utf-8 is read", STR_ARG(text));
+                return error_set(err, ERROR_UNSUPPORTED, "content type '%.*s': only utf-8 is read",
+                                 STR_ARG(text));
         }
     }
     *ret_type = type;
     return true;
 }
 
-static bool format_of(const Job *job, const Channel *channel, const ContentType *type, DataFormat *ret_format, Error *err)
+static bool format_of(const Job *job, const Channel *channel, const ContentType *type,
+                      DataFormat *ret_format, Error *err)
 {
     static const struct {
         const char *name;
         DataFormat format;
     } formats[] = {
-        {"text/csv", DATA_CSV},         {"csv", DATA_CSV},
-        {"text/libsvm", DATA_LIBSVM},   {"libsvm", DATA_LIBSVM},
-        {"text/x-libsvm", DATA_LIBSVM}, {"parquet", DATA_PARQUET},
+        {"text/csv", DATA_CSV},
+        {"csv", DATA_CSV},
+        {"text/libsvm", DATA_LIBSVM},
+        {"libsvm", DATA_LIBSVM},
+        {"text/x-libsvm", DATA_LIBSVM},
+        {"parquet", DATA_PARQUET},
         {"application/x-parquet", DATA_PARQUET},
         {"recordio-protobuf", DATA_RECORDIO},
         {"application/x-recordio-protobuf", DATA_RECORDIO},
@@ -363,7 +393,8 @@ static bool format_of(const Job *job, const Channel *channel, const ContentType 
                 return true;
             }
     }
-    error_set(err, ERROR_INVALID, "channel '%.*s': content type '%.*s' is not taken by %s; write one of",
+    error_set(err, ERROR_INVALID,
+              "channel '%.*s': content type '%.*s' is not taken by %s; write one of",
               STR_ARG(channel->name), STR_ARG(name), job->algorithm->name);
     for (const char *const *accepted = job->algorithm->content_types; *accepted; accepted++)
         error_more(err, " %s", *accepted);
@@ -375,7 +406,8 @@ static bool wait_for_pipe(const Channel *channel, Error *err)
     double deadline = clock_seconds() + PIPE_WAIT_SECONDS;
     while (!file_exists(channel->path)) {
         if (clock_seconds() > deadline || terminated)
-            return error_set(err, ERROR_TIMEOUT, "channel '%.*s': the named pipe '%s' did not appear within %d s",
+            return error_set(err, ERROR_TIMEOUT,
+                             "channel '%.*s': the named pipe '%s' did not appear within %d s",
                              STR_ARG(channel->name), channel->path, PIPE_WAIT_SECONDS);
         nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
     }
@@ -388,7 +420,8 @@ static bool check_files(const Job *job, const Channel *channel, Error *err)
     Str *names;
     size_t n;
     if (!folder_exists(channel->path))
-        return error_set(err, ERROR_INVALID, "No data in %.*s channel path %s", STR_ARG(channel->name), channel->path);
+        return error_set(err, ERROR_INVALID, "No data in %.*s channel path %s",
+                         STR_ARG(channel->name), channel->path);
     if (!folder_list(channel->path, DEPTH, true, 1000000, &scratch, &names, &n, err)) return false;
     size_t n_visible = 0;
     for (size_t i = 0; i < n; i++) {
@@ -396,31 +429,38 @@ static bool check_files(const Job *job, const Channel *channel, Error *err)
         while (slash > 0 && names[i].ptr[slash - 1] != '/') slash--;
         bool hidden = names[i].ptr[slash] == '.';
         if (hidden && job->algorithm->log_style == LOG_XGBOOST)
-            return error_set(err, ERROR_INVALID,
-                             "Hidden file found in the data path! Remove that before training. It is %.*s/%.*s",
-                             STR_ARG(channel->name), STR_ARG(names[i]));
+            return error_set(
+                err, ERROR_INVALID,
+                "Hidden file found in the data path! Remove that before training. It is %.*s/%.*s",
+                STR_ARG(channel->name), STR_ARG(names[i]));
         n_visible += !hidden;
     }
     if (n_visible == 0)
-        return error_set(err, ERROR_INVALID, "No data in %.*s channel path %s", STR_ARG(channel->name), channel->path);
+        return error_set(err, ERROR_INVALID, "No data in %.*s channel path %s",
+                         STR_ARG(channel->name), channel->path);
     return true;
 }
 
-static bool read_channel(Job *job, const Channel *channel, const Dataset *like, Dataset **ret_dataset, Error *err)
+static bool read_channel(Job *job, const Channel *channel, const Dataset *like,
+                         Dataset **ret_dataset, Error *err)
 {
     ContentType type = {0};
     DataFormat format = DATA_AUTO;
     if (!parse_content_type(channel->content_type, &type, err) ||
         !format_of(job, channel, &type, &format, err))
         return false;
-    if (channel->pipe ? !wait_for_pipe(channel, err) : !check_files(job, channel, err)) return false;
+    if (channel->pipe ? !wait_for_pipe(channel, err) : !check_files(job, channel, err))
+        return false;
 
     bool xgboost = job->algorithm->log_style == LOG_XGBOOST;
     if (xgboost && type.label_size >= 0 && type.label_size != 1)
-        return error_set(err, ERROR_INVALID, "label_size must be 1 for xgboost, not %d", type.label_size);
+        return error_set(err, ERROR_INVALID, "label_size must be 1 for xgboost, not %d",
+                         type.label_size);
     if (!job->algorithm->supervised && format == DATA_CSV && type.label_size < 0)
-        log_warning("channel '%.*s': no label_size in the content type, so the first column is taken as a label, as "
-                    "SageMaker does; say 'text/csv;label_size=0' if it is a feature", STR_ARG(channel->name));
+        log_warning(
+            "channel '%.*s': no label_size in the content type, so the first column is taken as a label, as "
+            "SageMaker does; say 'text/csv;label_size=0' if it is a feature",
+            STR_ARG(channel->name));
     ReadOptions read = {.format = format, .header = HEADER_NO, .numeric = true, .depth = DEPTH};
     DatasetRoles roles = {
         .label_size = type.label_size >= 0 ? type.label_size : 1,
@@ -432,7 +472,8 @@ static bool read_channel(Job *job, const Channel *channel, const Dataset *like, 
     if (!dataset_read(channel->path, &read, &roles, job->pool, ret_dataset, &report, err))
         return error_in(err, "channel '%.*s'", STR_ARG(channel->name));
     log_line("Channel %.*s: %lld rows with %d features in %.3f s", STR_ARG(channel->name),
-             (long long)(*ret_dataset)->n_rows, (*ret_dataset)->n_features, clock_seconds() - start);
+             (long long)(*ret_dataset)->n_rows, (*ret_dataset)->n_features,
+             clock_seconds() - start);
     return true;
 }
 
@@ -441,7 +482,8 @@ static bool read_data(Job *job, Error *err)
     static const char *const names[] = {"train", "validation", "test"};
     for (size_t i = 0; i < COUNT(names); i++) {
         const Channel *channel = find_channel(job, names[i]);
-        if (channel && !read_channel(job, channel, i ? job->data[0] : NULL, &job->data[i], err)) return false;
+        if (channel && !read_channel(job, channel, i ? job->data[0] : NULL, &job->data[i], err))
+            return false;
     }
     return true;
 }
@@ -452,7 +494,8 @@ static void log_configuration(const Job *job, const void *params)
 {
     ARENA(scratch);
     AUTO_STRBUF StrBuf presets = STRBUF(1 << 20), given = STRBUF(1 << 20), final = STRBUF(1 << 20);
-    JsonWriter presets_json = JSON_WRITER(&presets), given_json = JSON_WRITER(&given), final_json = JSON_WRITER(&final);
+    JsonWriter presets_json = JSON_WRITER(&presets), given_json = JSON_WRITER(&given),
+               final_json = JSON_WRITER(&final);
     json_begin_object(&presets_json);
     json_begin_object(&final_json);
     for (const Param *param = job->algorithm->params; param->type != PARAM_TYPE_END; param++) {
@@ -468,22 +511,28 @@ static void log_configuration(const Job *job, const void *params)
         json_string(&given_json, job->texts[i].value);
     }
     json_end_object(&given_json);
-    log_line("Reading default configuration from the %s table: %s", job->algorithm->name, strbuf_cstr(&presets));
-    log_line("Merging with provided configuration from %s/input/config/hyperparameters.json: %s", job->base,
-             strbuf_cstr(&given));
+    log_line("Reading default configuration from the %s table: %s", job->algorithm->name,
+             strbuf_cstr(&presets));
+    log_line("Merging with provided configuration from %s/input/config/hyperparameters.json: %s",
+             job->base, strbuf_cstr(&given));
     log_line("Final configuration: %s", strbuf_cstr(&final));
 }
 
 static bool save_model(Job *job, Model *model, Error *err)
 {
     ArtifactMetric *metrics = arena_array(&job->arena, ArtifactMetric, CURVES_MAX);
-    Artifact artifact = {.algorithm = job->algorithm, .model = model, .has_schema = true,
-                         .schema = job->data[0]->schema, .params = job->texts, .n_params = job->n_texts,
-                         .metrics = metrics, .seed = job->seed};
+    Artifact artifact = {.algorithm = job->algorithm,
+                         .model = model,
+                         .has_schema = true,
+                         .schema = job->data[0]->schema,
+                         .params = job->texts,
+                         .n_params = job->n_texts,
+                         .metrics = metrics,
+                         .seed = job->seed};
     for (int i = 0; i < job->curves.n; i++) {
         const MetricCurve *curve = &job->curves.curves[i];
-        metrics[artifact.n_metrics++] =
-            (ArtifactMetric){curve->data, curve->name, curve->values[curve->n - 1], curve->goal};
+        metrics[artifact.n_metrics++] = (ArtifactMetric){curve->data, curve->name,
+                                                         curve->values[curve->n - 1], curve->goal};
     }
     artifact.final_round = job->curves.n_rounds - 1;
     curves_to_artifact(&job->curves, &artifact);
@@ -494,10 +543,12 @@ static bool run_job(Job *job, Error *err)
 {
     void *params;
     if (!read_hyperparameters(job, err) || !read_resources(job, err) || !read_channels(job, err) ||
-        !run_check(job->algorithm, job->texts, job->n_texts, &job->arena, &params, err) || !check_channels(job, err))
+        !run_check(job->algorithm, job->texts, job->n_texts, &job->arena, &params, err) ||
+        !check_channels(job, err))
         return false;
     log_configuration(job, params);
-    if (!folder_make(path_in(job, "model"), err) || !folder_make(path_in(job, "output"), err)) return false;
+    if (!folder_make(path_in(job, "model"), err) || !folder_make(path_in(job, "output"), err))
+        return false;
     if (!open_checkpoints(job, err) || !open_start_model(job, err)) return false;
 
     int64_t n_threads = job->options->n_threads, seed = 0;
@@ -508,15 +559,26 @@ static bool run_job(Job *job, Error *err)
     job->pool = pool_new((int)n_threads);
     if (!read_data(job, err)) return false;
 
-    TrainData data = {.train = job->data[0], .validation = job->data[1], .test = job->data[2],
-                      .start = job->start.model, .start_round = job->start_round};
-    TrainRun run = {.pool = job->pool, .seed = job->seed, .arena = &job->arena, .host = job,
-                    .round = on_round, .metric = on_metric, .log = on_log, .warn = on_warn, .output = on_output};
+    TrainData data = {.train = job->data[0],
+                      .validation = job->data[1],
+                      .test = job->data[2],
+                      .start = job->start.model,
+                      .start_round = job->start_round};
+    TrainRun run = {.pool = job->pool,
+                    .seed = job->seed,
+                    .arena = &job->arena,
+                    .host = job,
+                    .round = on_round,
+                    .metric = on_metric,
+                    .log = on_log,
+                    .warn = on_warn,
+                    .output = on_output};
     if (job->checkpoints.folder || job->save_each_round) run.checkpoint = on_checkpoint;
     Model *model;
     double start = clock_seconds();
     if (!run_train(job->algorithm, params, &data, &run, &model, err)) return false;
-    log_line("Trained in %.3f s%s", clock_seconds() - start, terminated ? "; stopped by SIGTERM" : "");
+    log_line("Trained in %.3f s%s", clock_seconds() - start,
+             terminated ? "; stopped by SIGTERM" : "");
     bool ok = save_model(job, model, err);
     job->algorithm->free(model);
     return ok;
@@ -547,7 +609,8 @@ static void write_failure(Job *job, const Error *failure)
     Error err = {0};
     Str text = str_of(failure->text);
     text.len = MIN(text.len, (size_t)FAILURE_BYTES);
-    if (!folder_make(path_in(job, "output"), &err) || !file_commit(path_in(job, "output/failure"), text, &err))
+    if (!folder_make(path_in(job, "output"), &err) ||
+        !file_commit(path_in(job, "output/failure"), text, &err))
         log_error("%s", err.text);
 }
 

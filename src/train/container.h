@@ -16,9 +16,9 @@
 enum { EXIT_USER_ERROR = 2, EXIT_PLATFORM_ERROR = 3, EXIT_ALGORITHM_ERROR = 1 };
 
 typedef struct ContainerOptions {
-    const char *base;           /* "/opt/ml" */
+    const char *base; /* "/opt/ml" */
     const Algorithm *algorithm;
-    int n_threads;              /* 0: all processors, or hyperparameter nthread */
+    int n_threads; /* 0: all processors, or hyperparameter nthread */
 } ContainerOptions;
 
 /* Runs the job and returns the exit status; on failure output/failure holds the reason. */

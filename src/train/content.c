@@ -503,15 +503,9 @@ static bool read_values(ContentReader *reader, ContentRows *rows, JsonRow *row, 
         const Feature *category;
         float value;
         switch (json_next(json)) {
-        case JSON_TOKEN_NUMBER:
-            value = json_reader_float(json);
-            break;
-        case JSON_TOKEN_NULL:
-            value = NAN;
-            break;
-        case JSON_TOKEN_BOOL:
-            value = json->boolean;
-            break;
+        case JSON_TOKEN_NUMBER: value = json_reader_float(json); break;
+        case JSON_TOKEN_NULL: value = NAN; break;
+        case JSON_TOKEN_BOOL: value = json->boolean; break;
         case JSON_TOKEN_STRING:
             category = category_at(reader, row->n);
             if (category)
@@ -521,16 +515,10 @@ static bool read_values(ContentReader *reader, ContentRows *rows, JsonRow *row, 
             else
                 return bad_number(reader, row->n, json->raw, err);
             break;
-        case JSON_TOKEN_ARRAY_BEGIN:
-            depth++;
-            continue;
-        case JSON_TOKEN_ARRAY_END:
-            depth--;
-            continue;
-        case JSON_TOKEN_ERROR:
-            return json_failed(reader, err);
-        default:
-            return bad_record(reader, err, "an object stands among its values");
+        case JSON_TOKEN_ARRAY_BEGIN: depth++; continue;
+        case JSON_TOKEN_ARRAY_END: depth--; continue;
+        case JSON_TOKEN_ERROR: return json_failed(reader, err);
+        default: return bad_record(reader, err, "an object stands among its values");
         }
         if (!add_value(reader, rows, row, value, err)) return false;
     }
@@ -743,12 +731,9 @@ bool content_begin(ContentReader *reader, ContentType type, int32_t label_size,
         if (str_starts(body, STR("\xef\xbb\xbf"))) reader->at = 3; /* a BOM */
         reader->separator = find_separator(str_from(body, reader->at), form->n_features);
         return true;
-    case CONTENT_JSON:
-        return begin_json(reader, err);
-    case CONTENT_LIBSVM:
-        return begin_libsvm(reader, err);
-    default:
-        return true;
+    case CONTENT_JSON: return begin_json(reader, err);
+    case CONTENT_LIBSVM: return begin_libsvm(reader, err);
+    default: return true;
     }
 }
 
@@ -779,21 +764,11 @@ bool content_next(ContentReader *reader, int64_t rows_max, size_t values_max, Co
         if (!more) break;
         bool good = false;
         switch (reader->type) {
-        case CONTENT_CSV:
-            good = read_csv_row(reader, rows, err);
-            break;
-        case CONTENT_JSON:
-            good = read_instance(reader, rows, err);
-            break;
-        case CONTENT_JSONLINES:
-            good = read_jsonlines_row(reader, rows, err);
-            break;
-        case CONTENT_RECORDIO:
-            good = read_record(reader, rows, err);
-            break;
-        case CONTENT_LIBSVM:
-            good = read_libsvm_row(reader, rows, err);
-            break;
+        case CONTENT_CSV: good = read_csv_row(reader, rows, err); break;
+        case CONTENT_JSON: good = read_instance(reader, rows, err); break;
+        case CONTENT_JSONLINES: good = read_jsonlines_row(reader, rows, err); break;
+        case CONTENT_RECORDIO: good = read_record(reader, rows, err); break;
+        case CONTENT_LIBSVM: good = read_libsvm_row(reader, rows, err); break;
         }
         if (!good) return false;
         more = rows->n_rows < rows_max &&

@@ -33,7 +33,8 @@ static void add_range(const Param *param, JsonWriter *json)
         json_end_array(json);
         return;
     }
-    if (param->type == PARAM_TYPE_TEXT || (!param->no_max && param->min == 0 && param->max == 0)) return;
+    if (param->type == PARAM_TYPE_TEXT || (!param->no_max && param->min == 0 && param->max == 0))
+        return;
     json_member_double(json, "min", param->min);
     if (param->open_min) json_member_bool(json, "min_excluded", true);
     if (!param->no_max) json_member_double(json, "max", param->max);
@@ -56,7 +57,8 @@ static void add_param(const Param *param, JsonWriter *json)
         json_begin_object(json);
         json_member_double(json, "min", param->tune.low);
         json_member_double(json, "max", param->tune.high);
-        json_member_string(json, "scale", param->tune.scale == SCALE_LOG ? STR("Logarithmic") : STR("Linear"));
+        json_member_string(json, "scale",
+                           param->tune.scale == SCALE_LOG ? STR("Logarithmic") : STR("Linear"));
         json_end_object(json);
     }
     if (param->help) json_member_string(json, "description", str_of(param->help));
@@ -93,7 +95,8 @@ void describe_json(const Algorithm *algorithm, JsonWriter *json)
     json_end_array(json);
     json_name(json, STR("hyperparameters"));
     json_begin_array(json);
-    for (const Param *param = algorithm->params; param->type != PARAM_TYPE_END; param++) add_param(param, json);
+    for (const Param *param = algorithm->params; param->type != PARAM_TYPE_END; param++)
+        add_param(param, json);
     json_end_array(json);
     json_name(json, STR("metrics"));
     json_begin_array(json);
@@ -139,7 +142,9 @@ static void add_param_row(const Param *param, StrBuf *out)
     ARENA(scratch);
     Str name = param->alias ? arena_format(&scratch, "`%s`, `%s`", param->name, param->alias)
                             : arena_format(&scratch, "`%s`", param->name);
-    Str preset = param->preset ? str_of(param->preset) : param->optional ? STR("") : STR("required");
+    Str preset = param->preset     ? str_of(param->preset)
+                 : param->optional ? STR("")
+                                   : STR("required");
     Str tune = param->tune.scale == SCALE_NONE
                    ? STR("")
                    : arena_format(&scratch, "%g to %g%s", param->tune.low, param->tune.high,
@@ -157,14 +162,19 @@ void describe_markdown(const Algorithm *algorithm, StrBuf *out)
 {
     strbuf_addf(out, "## Channels\n\n| channel | required | holds |\n|---|---|---|\n");
     for (const ChannelInfo *channel = algorithm->channels; channel->name; channel++)
-        strbuf_addf(out, "| `%s` | %s | %s |\n", channel->name, channel->required ? "yes" : "no", channel->help);
+        strbuf_addf(out, "| `%s` | %s | %s |\n", channel->name, channel->required ? "yes" : "no",
+                    channel->help);
     strbuf_addf(out, "\nContent types:");
     for (const char *const *type = algorithm->content_types; type && *type; type++)
         strbuf_addf(out, "%s `%s`", type == algorithm->content_types ? "" : ",", *type);
-    strbuf_addf(out, ". Answers of the model server are `%s` unless the request accepts something else.\n",
-                algorithm->default_accept);
-    strbuf_addf(out, "\n## Hyperparameters\n\n| name | values | default | tuned over | meaning |\n|---|---|---|---|---|\n");
-    for (const Param *param = algorithm->params; param->type != PARAM_TYPE_END; param++) add_param_row(param, out);
+    strbuf_addf(
+        out, ". Answers of the model server are `%s` unless the request accepts something else.\n",
+        algorithm->default_accept);
+    strbuf_addf(
+        out,
+        "\n## Hyperparameters\n\n| name | values | default | tuned over | meaning |\n|---|---|---|---|---|\n");
+    for (const Param *param = algorithm->params; param->type != PARAM_TYPE_END; param++)
+        add_param_row(param, out);
     strbuf_addf(out, "\n## Metrics a tuner may watch\n\n| metric | goal |\n|---|---|\n");
     for (const MetricInfo *metric = algorithm->metrics; metric && metric->name; metric++)
         strbuf_addf(out, "| `%s` | %s |\n", metric->name,

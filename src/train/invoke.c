@@ -130,14 +130,10 @@ static int status_of(ErrorKind kind)
 {
     switch (kind) {
     case ERROR_INVALID:
-    case ERROR_UNSUPPORTED:
-        return 415;
-    case ERROR_CONFLICT:
-        return 400;
-    case ERROR_LIMIT:
-        return 413;
-    default:
-        return 500;
+    case ERROR_UNSUPPORTED: return 415;
+    case ERROR_CONFLICT: return 400;
+    case ERROR_LIMIT: return 413;
+    default: return 500;
     }
 }
 
@@ -212,12 +208,8 @@ static void append_answers(const Invoker *invoker, const InvokeState *state,
         if (!first) strbuf_add_char(out, ',');
         answer_json_items(predictions, 0, predictions->n_rows, out);
         break;
-    case ANSWER_JSONLINES:
-        answer_jsonl(predictions, 0, predictions->n_rows, out);
-        break;
-    case ANSWER_RECORDIO:
-        answer_recordio(predictions, &state->rows, out);
-        break;
+    case ANSWER_JSONLINES: answer_jsonl(predictions, 0, predictions->n_rows, out); break;
+    case ANSWER_RECORDIO: answer_recordio(predictions, &state->rows, out); break;
     }
 }
 
@@ -316,12 +308,8 @@ static bool answer_blocks(const Invoker *invoker, InvokeState *state, AnswerType
             return false;
         if (state->rows.n_rows == 0) break;
         switch (choose_way(invoker, state, type)) {
-        case WAY_ROWS_CSV:
-            answer_rows_csv(invoker, state);
-            break;
-        case WAY_ROWS:
-            answer_rows(invoker, state, type, n_rows == 0);
-            break;
+        case WAY_ROWS_CSV: answer_rows_csv(invoker, state); break;
+        case WAY_ROWS: answer_rows(invoker, state, type, n_rows == 0); break;
         case WAY_BLOCK:
             if (!predict_block(invoker, state, type, n_rows == 0)) return false;
         }

@@ -16,7 +16,8 @@ static MetricCurve *curve_of(Curves *curves, const MetricValue *metric)
             return &curves->curves[i];
     if (curves->n == CURVES_MAX) return NULL;
     MetricCurve *curve = &curves->curves[curves->n++];
-    *curve = (MetricCurve){arena_str(curves->arena, data), arena_str(curves->arena, name), metric->goal, NULL, 0, 0};
+    *curve = (MetricCurve){
+        arena_str(curves->arena, data), arena_str(curves->arena, name), metric->goal, NULL, 0, 0};
     return curve;
 }
 
@@ -27,7 +28,8 @@ void curves_add(Curves *curves, int64_t round, const MetricValue *metrics, int n
         if (!curve || round < curve->n) continue;
         if (round >= curve->capacity) {
             int64_t capacity = MAX(round + 1, curve->capacity * 2);
-            curve->values = arena_grow(curves->arena, curve->values, (size_t)curve->n, (size_t)capacity, sizeof(double));
+            curve->values = arena_grow(curves->arena, curve->values, (size_t)curve->n,
+                                       (size_t)capacity, sizeof(double));
             curve->capacity = capacity;
         }
         while (curve->n < round) curve->values[curve->n++] = NAN;
@@ -50,8 +52,8 @@ void curves_to_artifact(const Curves *curves, Artifact *artifact)
     for (int i = 0; i < curves->n; i++) {
         const MetricCurve *curve = &curves->curves[i];
         if (curve->n > 1)
-            artifact->history[artifact->n_history++] =
-                (ArtifactHistory){curve->data, curve->name, curve->goal, curve->values, curve->n};
+            artifact->history[artifact->n_history++] = (ArtifactHistory){
+                curve->data, curve->name, curve->goal, curve->values, curve->n};
     }
 }
 
@@ -61,7 +63,8 @@ bool run_check(const Algorithm *algorithm, const ParamText *texts, size_t n, Are
                void **ret_params, Error *err)
 {
     void *params = arena_alloc(arena, algorithm->params_size);
-    if (!params_parse(algorithm->params, texts, n, algorithm->param_style, arena, params, err)) return false;
+    if (!params_parse(algorithm->params, texts, n, algorithm->param_style, arena, params, err))
+        return false;
     if (algorithm->check && !algorithm->check(params, err)) return false;
     *ret_params = params;
     return true;
@@ -76,8 +79,9 @@ static bool make_dense(Dataset *dataset, const char *channel, Error *err)
     for (size_t j = 0; j < n_cols; j++) {
         columns[j] = data_array(float, n_rows, "a dense column", err);
         if (!columns[j])
-            return error_in(err, "the %s data is sparse with %zu columns, which this algorithm needs dense",
-                            channel, n_cols);
+            return error_in(
+                err, "the %s data is sparse with %zu columns, which this algorithm needs dense",
+                channel, n_cols);
     }
     for (size_t i = 0; i < n_rows; i++)
         for (int64_t k = dataset->row_start[i]; k < dataset->row_start[i + 1]; k++)
@@ -90,24 +94,28 @@ static bool make_dense(Dataset *dataset, const char *channel, Error *err)
 
 bool run_fit_data(const Algorithm *algorithm, Dataset *dataset, const char *channel, Error *err)
 {
-    if (dataset->n_rows == 0) return error_set(err, ERROR_INVALID, "the %s data has no rows", channel);
+    if (dataset->n_rows == 0)
+        return error_set(err, ERROR_INVALID, "the %s data has no rows", channel);
     for (int32_t j = 0; j < dataset->n_features && !algorithm->categories; j++) {
         const Feature *feature = &dataset->schema.features[j];
         if (feature->kind == FEATURE_CATEGORY)
-            return error_set(err, ERROR_INVALID,
-                             "column '%.*s' of the %s data holds text, but %s takes numbers only: leave it out "
-                             "with --ignore %.*s, or encode it as numbers",
-                             STR_ARG(feature->name), channel, algorithm->name, STR_ARG(feature->name));
+            return error_set(
+                err, ERROR_INVALID,
+                "column '%.*s' of the %s data holds text, but %s takes numbers only: leave it out "
+                "with --ignore %.*s, or encode it as numbers",
+                STR_ARG(feature->name), channel, algorithm->name, STR_ARG(feature->name));
     }
-    if (dataset->row_start && !algorithm->sparse && !make_dense(dataset, channel, err)) return false;
+    if (dataset->row_start && !algorithm->sparse && !make_dense(dataset, channel, err))
+        return false;
     for (int32_t j = 0; dataset->columns && !algorithm->missing && j < dataset->n_features; j++)
         for (int64_t i = 0; i < dataset->n_rows; i++)
             if (isnan(dataset->columns[j][i])) {
                 Str name = dataset->schema.features[j].name;
-                return error_set(err, ERROR_INVALID,
-                                 "row %lld of the %s data has no value in column '%.*s', and %s takes none that "
-                                 "are missing: fill them in, or drop such rows",
-                                 (long long)i + 1, channel, STR_ARG(name), algorithm->name);
+                return error_set(
+                    err, ERROR_INVALID,
+                    "row %lld of the %s data has no value in column '%.*s', and %s takes none that "
+                    "are missing: fill them in, or drop such rows",
+                    (long long)i + 1, channel, STR_ARG(name), algorithm->name);
             }
     return true;
 }
@@ -122,8 +130,8 @@ bool run_train(const Algorithm *algorithm, const void *params, TrainData *data, 
         if (!sets[s]) continue;
         if (!run_fit_data(algorithm, sets[s], names[s], err)) return false;
         if (sets[s]->n_features != data->train->n_features && sets[s]->columns)
-            return error_set(err, ERROR_INVALID, "the %s data has %d features, the train data %d", names[s],
-                             sets[s]->n_features, data->train->n_features);
+            return error_set(err, ERROR_INVALID, "the %s data has %d features, the train data %d",
+                             names[s], sets[s]->n_features, data->train->n_features);
     }
     return algorithm->train(params, data, run, ret_model, err);
 }
@@ -143,8 +151,8 @@ static int64_t block_rows(const Algorithm *algorithm, const Model *model, Predic
     return MAX(1, MIN((int64_t)BLOCK_VALUES / width, (int64_t)1 << 18));
 }
 
-bool run_predict(const Algorithm *algorithm, const Model *model, const Dataset *dataset, PredictKind kind,
-                 Pool *pool, UsePredictions *use, void *arg, Error *err)
+bool run_predict(const Algorithm *algorithm, const Model *model, const Dataset *dataset,
+                 PredictKind kind, Pool *pool, UsePredictions *use, void *arg, Error *err)
 {
     ARENA(scratch);
     Matrix all = dataset_matrix(dataset);

@@ -43,8 +43,9 @@ bool run_train(const Algorithm *algorithm, const void *params, TrainData *data, 
 
 /* Predicts in blocks of rows, so that memory stays bounded: calls `use` with each block's answers in
  * the order of the rows. */
-typedef bool UsePredictions(void *arg, int64_t first_row, const Predictions *predictions, Error *err);
-bool run_predict(const Algorithm *algorithm, const Model *model, const Dataset *dataset, PredictKind kind,
-                 Pool *pool, UsePredictions *use, void *arg, Error *err);
+typedef bool UsePredictions(void *arg, int64_t first_row, const Predictions *predictions,
+                            Error *err);
+bool run_predict(const Algorithm *algorithm, const Model *model, const Dataset *dataset,
+                 PredictKind kind, Pool *pool, UsePredictions *use, void *arg, Error *err);
 
 #endif

@@ -59,12 +59,9 @@ static bool is_offered(const Invoker *invoker, Selected selected)
                    objective_is(invoker, "binary:hinge") || objective_is(invoker, "multi:softmax");
     switch (selected) {
     case SELECT_PROBABILITY:
-    case SELECT_PROBABILITIES:
-        return softprob || logistic;
-    case SELECT_PREDICTED_SCORE:
-        return !classes;
-    default:
-        return classes;
+    case SELECT_PROBABILITIES: return softprob || logistic;
+    case SELECT_PREDICTED_SCORE: return !classes;
+    default: return classes;
     }
 }
 
@@ -95,16 +92,12 @@ static void select_row(const Invoker *invoker, Selected selected, const float *s
 {
     float ignored;
     switch (selected) {
-    case SELECT_PREDICTED_LABEL:
-        out[0] = label_of(invoker, scores, n_scores);
-        break;
+    case SELECT_PREDICTED_LABEL: out[0] = label_of(invoker, scores, n_scores); break;
     case SELECT_LABELS:
         for (int32_t k = 0; k < width; k++) out[k] = (float)k;
         break;
     case SELECT_PROBABILITY:
-    case SELECT_RAW_SCORE:
-        out[0] = best(scores, n_scores, &ignored);
-        break;
+    case SELECT_RAW_SCORE: out[0] = best(scores, n_scores, &ignored); break;
     case SELECT_PROBABILITIES:
     case SELECT_RAW_SCORES:
         if (n_scores > 1) {
@@ -114,9 +107,7 @@ static void select_row(const Invoker *invoker, Selected selected, const float *s
             out[1] = scores[0];
         }
         break;
-    case SELECT_PREDICTED_SCORE:
-        out[0] = scores[0];
-        break;
+    case SELECT_PREDICTED_SCORE: out[0] = scores[0]; break;
     }
 }
 

@@ -22,6 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ndarray_write(arrays, n, &out);
     if (!ndarray_parse(strbuf_str(&out), &arena, &again, &n_again, &err) || n_again != n) abort();
     for (size_t i = 0; i < n; i++)
-        if (arrays[i].n_dims && (again[i].n != arrays[i].n || again[i].type != arrays[i].type)) abort();
+        if (arrays[i].n_dims && (again[i].n != arrays[i].n || again[i].type != arrays[i].type))
+            abort();
     return 0;
 }

@@ -17,6 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     JsonWriter writer = JSON_WRITER(&text);
     writer.non_finite = true;
     json_value(&writer, value);
-    if (!json_parse_with(strbuf_str(&text), JSON_NON_FINITE, &arena, &again, &err)) __builtin_trap();
+    if (!json_parse_with(strbuf_str(&text), JSON_NON_FINITE, &arena, &again, &err))
+        __builtin_trap();
     return 0;
 }
