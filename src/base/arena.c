@@ -20,7 +20,7 @@ void *arena_alloc(Arena *arena, size_t size)
 {
     size_t rounded = (size + 15) & ~(size_t)15;
     if (rounded < size) memory_exhausted(size);
-    if (rounded > (size_t)(arena->end - arena->next)) {
+    if (!arena->blocks || rounded > (size_t)(arena->end - arena->next)) { /* never NULL */
         size_t block_size = arena->blocks ? MIN(arena->blocks->size * 2, (size_t)BLOCK_MAX)
                                           : BLOCK_MIN;
         block_size = MAX(block_size, rounded);
