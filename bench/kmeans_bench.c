@@ -37,7 +37,8 @@ TARGET_AVX512 static double multiply_add_rate(void)
     for (int i = 0; i < CHAINS; i++) a[i] = _mm512_set1_ps((float)i);
     double start = cpu_seconds();
     for (int i = 0; i < N; i++) {
-        _Pragma("GCC unroll 16") for (int j = 0; j < CHAINS; j++) a[j] = _mm512_fmadd_ps(a[j], x, y);
+        _Pragma("GCC unroll 16") for (int j = 0; j < CHAINS; j++)
+            a[j] = _mm512_fmadd_ps(a[j], x, y);
     }
     double seconds = cpu_seconds() - start;
     __m512 sum = a[0];
@@ -49,12 +50,14 @@ TARGET_AVX512 static double multiply_add_rate(void)
 #endif
 
 /* The rows of a C-ordered float32 .npy file, as numpy.save writes them. */
-static bool npy_map(const char *path, Str *ret_file, const float **ret_rows, int64_t *ret_n, int32_t *ret_d, Error *err)
+static bool npy_map(const char *path, Str *ret_file, const float **ret_rows, int64_t *ret_n,
+                    int32_t *ret_d, Error *err)
 {
     if (!file_map(path, ret_file, err)) return false;
     Str file = *ret_file;
     const char *shape = file.len > 128 ? memmem(file.ptr, 128, "'shape': (", 10) : NULL;
-    if (!shape || !memmem(file.ptr, 128, "'<f4'", 5) || !memmem(file.ptr, 128, "'fortran_order': False", 22))
+    if (!shape || !memmem(file.ptr, 128, "'<f4'", 5) ||
+        !memmem(file.ptr, 128, "'fortran_order': False", 22))
         return error_set(err, ERROR_INVALID, "'%s' is no table of float32", path);
     char *end;
     *ret_n = strtoll(shape + 10, &end, 10);
@@ -79,14 +82,17 @@ static bool run(char **words, Error *err)
     int64_t n, k = 0;
     int32_t d, d_centers;
     if (!npy_map(words[1], &file, &rows, &n, &d, err)) return false;
-    if (!str_to_int64(str_of(words[2]), &k) && !npy_map(words[2], &center_file, &first, &k, &d_centers, err)) return false;
+    if (!str_to_int64(str_of(words[2]), &k) &&
+        !npy_map(words[2], &center_file, &first, &k, &d_centers, err))
+        return false;
 
     float **columns = data_array(float *, d, "the columns", err);
     for (int32_t j = 0; columns && j < d; j++)
         if (!(columns[j] = data_array(float, n, "a column", err))) return false;
-    float *centers = data_array(float, k * d, "the centers", err);
+    float *centers = data_array(float, k *d, "the centers", err);
     if (!columns || !centers) return false;
-    Matrix by_rows = {.layout = MATRIX_ROWS, .n_rows = n, .n_cols = d, .rows = rows, .row_stride = d};
+    Matrix by_rows = {
+        .layout = MATRIX_ROWS, .n_rows = n, .n_cols = d, .rows = rows, .row_stride = d};
     for (int32_t j = 0; j < d; j++) matrix_copy_column(&by_rows, j, 0, n, columns[j]);
     file_unmap(file);
     Matrix matrix = {.layout = MATRIX_COLUMNS, .n_rows = n, .n_cols = d, .column = columns};
@@ -102,16 +108,19 @@ static bool run(char **words, Error *err)
     if (first) {
         memcpy(centers, first, (size_t)k * (size_t)d * sizeof *centers);
         lloyd_shift(&data, (int32_t)k, centers);
-    } else if (!lloyd_start_plus_plus(&data, (int32_t)k, random_stream(1, 1), centers, &distinct, err)) {
+    } else if (!lloyd_start_plus_plus(&data, (int32_t)k, random_stream(1, 1), centers, &distinct,
+                                      err)) {
         return false;
     }
     if (!lloyd_run(&data, (int32_t)k, centers, NULL, &options, &result, err)) return false;
     wall = clock_seconds() - wall;
     cpu = cpu_seconds() - cpu;
-    printf("{\"fit_seconds\": %.6f, \"fit_cpu_seconds\": %.6f, \"begin_cpu_seconds\": %.6f, \"inertia\": %.9g, \"iterations\": %lld, "
-           "\"peak_rss_bytes\": %lld, \"data_bytes\": %lld, \"gflops\": %.1f",
-           wall, cpu, begin_cpu, result.msd * (double)n, (long long)result.iterations, (long long)peak_rss_bytes(),
-           (long long)n * d * 4, 2e-9 * (double)n * (double)k * d * (double)result.iterations / cpu);
+    printf(
+        "{\"fit_seconds\": %.6f, \"fit_cpu_seconds\": %.6f, \"begin_cpu_seconds\": %.6f, \"inertia\": %.9g, \"iterations\": %lld, "
+        "\"peak_rss_bytes\": %lld, \"data_bytes\": %lld, \"gflops\": %.1f",
+        wall, cpu, begin_cpu, result.msd * (double)n, (long long)result.iterations,
+        (long long)peak_rss_bytes(), (long long)n * d * 4,
+        2e-9 * (double)n * (double)k * d * (double)result.iterations / cpu);
 #if CLARY_X86
     if (cpu_level() == CPU_AVX512) printf(", \"ceiling_gflops\": %.1f", multiply_add_rate());
 #endif

@@ -106,8 +106,7 @@ TEST(kmeans, finds_separated_clusters_and_answers)
     static const ParamText texts[] = {TEXT("k", "8"), TEXT("feature_dim", "5"),
                                       TEXT("eval_metrics", "[\"msd\",\"ssd\"]")};
     AUTO(dataset_free)
-    Dataset *given = dataset_make(N, D, K),
-            *test = NULL; /* training takes the columns */
+    Dataset *given = dataset_make(N, D, K), *test = NULL; /* training takes the columns */
     test = dataset_make(N, D, K);
     Host host = {0};
     Model *model = NULL;

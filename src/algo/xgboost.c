@@ -103,9 +103,11 @@ static bool boost_data(Dataset *dataset, const char *channel, Str objective, Are
         return error_set(err, ERROR_INVALID, "the %s data has %d label columns; xgboost takes one",
                          channel, dataset->label_width);
     if (dataset->label_width == 2 && !str_is(objective, "survival:aft"))
-        return error_set(err, ERROR_INVALID,
-                         "the %s data has 2 label columns, which only objective survival:aft takes (lower and "
-                         "upper bound)", channel);
+        return error_set(
+            err, ERROR_INVALID,
+            "the %s data has 2 label columns, which only objective survival:aft takes (lower and "
+            "upper bound)",
+            channel);
     float *lower = dataset->label, *upper = NULL;
     if (dataset->label_width == 2) { /* lower and upper bound, for survival:aft */
         lower = arena_array(arena, float, dataset->n_rows);
@@ -156,7 +158,8 @@ static void name_features(BoostModel *model, const Schema *schema)
     model->feature_types = arena_array(&model->arena, Str, model->n_features);
     for (int32_t j = 0; j < model->n_features; j++) {
         model->feature_names[j] = arena_str(&model->arena, schema->features[j].name);
-        model->feature_types[j] = schema->features[j].kind == FEATURE_CATEGORY ? STR("c") : STR("float");
+        model->feature_types[j] = schema->features[j].kind == FEATURE_CATEGORY ? STR("c")
+                                                                               : STR("float");
     }
 }
 
@@ -171,7 +174,9 @@ bool xgboost_train_boosted(const BoostParams *params, TrainData *data, TrainRun 
         return false;
 
     const BoostModel *start = data->start ? data->start->members[0] : NULL;
-    Rounds rounds = {.params = params, .run = run, .n_total = (start ? start->n_rounds : 0) + params->n_rounds,
+    Rounds rounds = {.params = params,
+                     .run = run,
+                     .n_total = (start ? start->n_rounds : 0) + params->n_rounds,
                      .err = err};
     BoostHost host = {.host = &rounds, .round = report_round, .warn = forward_warning};
     AUTO(boost_model_free) BoostModel *boosted = NULL;
@@ -184,15 +189,18 @@ bool xgboost_train_boosted(const BoostParams *params, TrainData *data, TrainRun 
     return true;
 }
 
-static bool xgboost_train(const void *params, TrainData *data, TrainRun *run, Model **ret_model, Error *err)
+static bool xgboost_train(const void *params, TrainData *data, TrainRun *run, Model **ret_model,
+                          Error *err)
 {
     BoostParams boost;
     if (!xgboost_resolve(params, run->arena, &boost, err)) return false;
     if (boost.early_stopping_rounds && !data->validation)
-        return error_set(err, ERROR_INVALID,
-                         "early_stopping_rounds needs validation data to watch: add a validation channel");
+        return error_set(
+            err, ERROR_INVALID,
+            "early_stopping_rounds needs validation data to watch: add a validation channel");
     if (data->start && data->start->n_members > 1)
-        return error_set(err, ERROR_UNSUPPORTED, "training cannot go on from an ensemble of %d models",
+        return error_set(err, ERROR_UNSUPPORTED,
+                         "training cannot go on from an ensemble of %d models",
                          data->start->n_members);
     boost.n_rounds -= data->start_round;
     boost.seed = boost.objective.seed = run->seed;
@@ -203,7 +211,9 @@ static bool xgboost_train(const void *params, TrainData *data, TrainRun *run, Mo
         if (!xgboost_cross_validate(params, &boost, data, run, model, err)) return false;
     } else {
         BoostModel *boosted;
-        if (!xgboost_train_boosted(&boost, data, run, &boosted, err) || !xgboost_add_member(model, boosted, err)) return false;
+        if (!xgboost_train_boosted(&boost, data, run, &boosted, err) ||
+            !xgboost_add_member(model, boosted, err))
+            return false;
     }
     *ret_model = STEAL(model);
     return true;
@@ -235,8 +245,8 @@ static bool labels_are_zero_and_one(const Dataset *dataset)
     return seen[0] && seen[1];
 }
 
-static int xgboost_suggest(const Dataset *train, const ParamText *given, size_t n_given, Arena *arena,
-                           Suggestion *ret)
+static int xgboost_suggest(const Dataset *train, const ParamText *given, size_t n_given,
+                           Arena *arena, Suggestion *ret)
 {
     int n = 0;
     int32_t n_classes = train->schema.n_classes;
@@ -244,15 +254,21 @@ static int xgboost_suggest(const Dataset *train, const ParamText *given, size_t 
     Str objective = given_value(given, n_given, "objective");
     if (!objective.ptr) {
         if (n_classes == 2)
-            ret[n++] = (Suggestion){{STR("objective"), STR("binary:logistic")}, "the target has two classes"};
+            ret[n++] = (Suggestion){{STR("objective"), STR("binary:logistic")},
+                                    "the target has two classes"};
         else if (n_classes > 2)
-            ret[n++] = (Suggestion){{STR("objective"), STR("multi:softprob")}, "the target is a category"};
+            ret[n++] = (Suggestion){{STR("objective"), STR("multi:softprob")},
+                                    "the target is a category"};
         else if (train->group_start)
-            ret[n++] = (Suggestion){{STR("objective"), STR("rank:ndcg")}, "the rows come in query groups"};
+            ret[n++] = (Suggestion){{STR("objective"), STR("rank:ndcg")},
+                                    "the rows come in query groups"};
         else if (labels_are_zero_and_one(train))
-            ret[n++] = (Suggestion){{STR("objective"), STR("binary:logistic")}, "the target is 0 or 1"};
-        if (n && !given_value(given, n_given, "eval_metric").ptr && n_classes <= 2 && !train->group_start)
-            ret[n++] = (Suggestion){{STR("eval_metric"), STR("auc,logloss")}, "usual for two classes"};
+            ret[n++] = (Suggestion){{STR("objective"), STR("binary:logistic")},
+                                    "the target is 0 or 1"};
+        if (n && !given_value(given, n_given, "eval_metric").ptr && n_classes <= 2 &&
+            !train->group_start)
+            ret[n++] = (Suggestion){{STR("eval_metric"), STR("auc,logloss")},
+                                    "usual for two classes"};
     }
     bool multi = objective.ptr ? str_starts(objective, STR("multi:")) : n_classes > 2;
     if (multi && n_classes > 1 && !given_value(given, n_given, "num_class").ptr)
@@ -269,7 +285,8 @@ static bool xgboost_save(const Model *model, const char *folder, Error *err)
     for (int32_t i = 0; i < model->n_members; i++) {
         const char *name = "xgboost-model";
         if (model->n_members > 1) name = arena_format(&scratch, "xgboost-model-%d", i).ptr;
-        if (!boost_model_write(model->members[i], MODEL_UBJSON, path_join(&scratch, folder, name), err))
+        if (!boost_model_write(model->members[i], MODEL_UBJSON, path_join(&scratch, folder, name),
+                               err))
             return false;
     }
     return true;
@@ -281,7 +298,8 @@ static int by_name(const void *a, const void *b)
 }
 
 /* The model files of a folder: those named xgboost-model*, or else every file but ours. */
-static bool list_members(const char *folder, Arena *arena, Str **ret_names, size_t *ret_n, Error *err)
+static bool list_members(const char *folder, Arena *arena, Str **ret_names, size_t *ret_n,
+                         Error *err)
 {
     Str *names;
     size_t n, n_named = 0, n_other = 0;
@@ -310,17 +328,20 @@ static bool xgboost_load(const char *folder, Model **ret_model, Error *err)
     const char *ensemble = getenv("SAGEMAKER_INFERENCE_ENSEMBLE");
     if (ensemble && str_eq_nocase(str_of(ensemble), STR("false"))) n = 1;
     if (n > ENSEMBLE_MAX)
-        return error_set(err, ERROR_LIMIT, "%zu models in '%s'; an ensemble has at most %d", n, folder, ENSEMBLE_MAX);
+        return error_set(err, ERROR_LIMIT, "%zu models in '%s'; an ensemble has at most %d", n,
+                         folder, ENSEMBLE_MAX);
 
     AUTO(xgboost_free) Model *model = calloc(1, sizeof *model);
     if (!model) memory_exhausted(sizeof *model);
     for (size_t i = 0; i < n; i++) {
         BoostModel *member;
-        if (!boost_model_read(path_join(&scratch, folder, names[i].ptr), &member, err)) return false;
+        if (!boost_model_read(path_join(&scratch, folder, names[i].ptr), &member, err))
+            return false;
         if (!xgboost_add_member(model, member, err)) return false;
         if (member->n_groups != model->members[0]->n_groups ||
             member->n_features != model->members[0]->n_features)
-            return error_set(err, ERROR_INVALID, "the models in '%s' differ in features or classes", folder);
+            return error_set(err, ERROR_INVALID, "the models in '%s' differ in features or classes",
+                             folder);
     }
     *ret_model = STEAL(model);
     return true;
@@ -352,7 +373,8 @@ static void combine(const Model *model, float *total, int64_t n, const float *ea
         for (int32_t m = 0; m < model->n_members; m++) {
             int votes = 0;
             float label = each[m * n + i];
-            for (int32_t other = 0; other < model->n_members; other++) votes += each[other * n + i] == label;
+            for (int32_t other = 0; other < model->n_members; other++)
+                votes += each[other * n + i] == label;
             if (votes > best_votes || (votes == best_votes && label < total[i])) {
                 best_votes = votes;
                 total[i] = label;
@@ -366,7 +388,7 @@ static bool predict_scores(const Model *model, const Matrix *data, bool margin, 
 {
     int32_t n_groups = model->members[0]->n_groups, width = n_groups;
     size_t n = (size_t)data->n_rows * (size_t)n_groups;
-    AUTO_DATA float *each = data_array(float, n * (size_t)model->n_members, "the margins", err);
+    AUTO_DATA float *each = data_array(float, n *(size_t)model->n_members, "the margins", err);
     if (!each) return false;
     for (int32_t m = 0; m < model->n_members; m++) {
         float *out = each + n * (size_t)m;
@@ -393,7 +415,8 @@ static bool xgboost_predict(const Model *model, const Matrix *data, PredictKind 
     if (kind == PREDICT_DEFAULT || kind == PREDICT_MARGIN)
         return predict_scores(model, data, kind == PREDICT_MARGIN, pool, ret_predictions, err);
     if (model->n_members > 1)
-        return error_set(err, ERROR_UNSUPPORTED, "an ensemble of %d models has no leaves or contributions of its own",
+        return error_set(err, ERROR_UNSUPPORTED,
+                         "an ensemble of %d models has no leaves or contributions of its own",
                          model->n_members);
 
     float *values;
@@ -403,12 +426,15 @@ static bool xgboost_predict(const Model *model, const Matrix *data, PredictKind 
                predict_leaf(first, data, pool, values, err);
     if (kind == PREDICT_CONTRIBUTIONS) {
         width *= first->n_groups;
-        if (width > INT32_MAX) return error_set(err, ERROR_LIMIT, "%lld contributions a row", (long long)width);
-        return predictions_add(ret_predictions, "contributions", (int32_t)width, true, &values, err) &&
+        if (width > INT32_MAX)
+            return error_set(err, ERROR_LIMIT, "%lld contributions a row", (long long)width);
+        return predictions_add(ret_predictions, "contributions", (int32_t)width, true, &values,
+                               err) &&
                predict_contributions(first, data, pool, values, err);
     }
     width *= width * first->n_groups;
-    if (width > INT32_MAX) return error_set(err, ERROR_LIMIT, "%lld interactions a row", (long long)width);
+    if (width > INT32_MAX)
+        return error_set(err, ERROR_LIMIT, "%lld interactions a row", (long long)width);
     return predictions_add(ret_predictions, "interactions", (int32_t)width, true, &values, err) &&
            predict_interactions(first, data, pool, values, err);
 }
@@ -426,7 +452,8 @@ static int32_t xgboost_predict_row(const Model *model, const float *row, float *
 static Task xgboost_task(const Model *model)
 {
     Str objective = model->members[0]->objective;
-    if (str_starts(objective, STR("binary:")) || str_is(objective, "reg:logistic")) return TASK_BINARY;
+    if (str_starts(objective, STR("binary:")) || str_is(objective, "reg:logistic"))
+        return TASK_BINARY;
     if (str_starts(objective, STR("multi:"))) return TASK_MULTICLASS;
     if (str_starts(objective, STR("rank:"))) return TASK_RANKING;
     if (str_starts(objective, STR("survival:"))) return TASK_SURVIVAL;
@@ -448,7 +475,8 @@ static Str xgboost_objective(const Model *model)
     return model->members[0]->objective;
 }
 
-static bool xgboost_importance(const Model *model, const char *kind, Arena *arena, double **ret_values, Error *err)
+static bool xgboost_importance(const Model *model, const char *kind, Arena *arena,
+                               double **ret_values, Error *err)
 {
     double *values = arena_array(arena, double, model->members[0]->n_features);
     if (!model_importance(model->members[0], kind, values, err)) return false;
@@ -459,7 +487,9 @@ static bool xgboost_importance(const Model *model, const char *kind, Arena *aren
 /* ---- descriptor ---- */
 
 #define VALIDATION_METRIC(name_, goal_)                                                            \
-    {"validation:" name_, goal_, ".*\\[[0-9]+\\].*#011validation-" name_ ":(\\S+)"}
+    {                                                                                              \
+        "validation:" name_, goal_, ".*\\[[0-9]+\\].*#011validation-" name_ ":(\\S+)"              \
+    }
 
 static const MetricInfo metrics[] = {
     VALIDATION_METRIC("accuracy", GOAL_MAXIMIZE),
@@ -506,9 +536,16 @@ static const ChannelInfo channels[] = {
 
 static const char *const images[] = {"sagemaker-xgboost", "xgboost", NULL};
 
-static const char *const content_types[] = {
-    "text/libsvm", "text/csv", "csv", "libsvm", "text/x-libsvm", "parquet", "application/x-parquet",
-    "recordio-protobuf", "application/x-recordio-protobuf", NULL};
+static const char *const content_types[] = {"text/libsvm",
+                                            "text/csv",
+                                            "csv",
+                                            "libsvm",
+                                            "text/x-libsvm",
+                                            "parquet",
+                                            "application/x-parquet",
+                                            "recordio-protobuf",
+                                            "application/x-recordio-protobuf",
+                                            NULL};
 
 const Algorithm xgboost_algorithm = {
     .name = "xgboost",

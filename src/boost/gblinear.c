@@ -191,9 +191,7 @@ static void set_order(LinearUpdater *u, int64_t round)
     Random random = random_stream(u->params->seed ^ 0x6c696e656172, (uint64_t)round);
     size_t n = (size_t)u->n_features;
     switch (u->params->feature_selector) {
-    case SELECT_SHUFFLE:
-        random_permutation(random, (uint32_t *)u->order, n);
-        break;
+    case SELECT_SHUFFLE: random_permutation(random, (uint32_t *)u->order, n); break;
     case SELECT_RANDOM:
         for (size_t j = 0; j < n; j++) u->order[j] = (int32_t)random_below(random, j, n);
         break;

@@ -38,15 +38,9 @@
 #define BY_LEVEL(function, ...)                                                                    \
     do {                                                                                           \
         switch (cpu_level()) {                                                                     \
-        case CPU_AVX512:                                                                           \
-            function##_avx512(__VA_ARGS__);                                                        \
-            break;                                                                                 \
-        case CPU_AVX2:                                                                             \
-            function##_avx2(__VA_ARGS__);                                                          \
-            break;                                                                                 \
-        case CPU_BASE:                                                                             \
-            function##_base(__VA_ARGS__);                                                          \
-            break;                                                                                 \
+        case CPU_AVX512: function##_avx512(__VA_ARGS__); break;                                    \
+        case CPU_AVX2: function##_avx2(__VA_ARGS__); break;                                        \
+        case CPU_BASE: function##_base(__VA_ARGS__); break;                                        \
         }                                                                                          \
     } while (0)
 #else

@@ -131,23 +131,18 @@ static const char *mismatch(const MetricSpec *spec, const ObjectiveParams *objec
         return one_output ? NULL
                : classes  ? "objectives of one output; mlogloss and merror measure classes"
                           : "objectives of one output; quantile measures several";
-    case NEEDS_CLASSES:
-        return classes ? NULL : "multi:softmax and multi:softprob";
+    case NEEDS_CLASSES: return classes ? NULL : "multi:softmax and multi:softprob";
     case NEEDS_SCORES:
         return labels || of->gradients == rank_gradients ? NULL : "classification and ranking";
-    case NEEDS_LABELS:
-        return labels ? NULL : "classification";
+    case NEEDS_LABELS: return labels ? NULL : "classification";
     case NEEDS_TWO_LABELS:
         if (classes && objective->n_classes > 2)
             return "two classes (Target is multiclass but average='binary'); the _macro and _micro "
                    "forms measure more";
         return labels ? NULL : "classification";
-    case NEEDS_QUANTILES:
-        return objective->n_quantiles > 0 ? NULL : "reg:quantileerror";
-    case NEEDS_COX:
-        return of->gradients == cox_gradients ? NULL : "survival:cox";
-    case NEEDS_AFT:
-        return of->gradients == aft_gradients ? NULL : "survival:aft";
+    case NEEDS_QUANTILES: return objective->n_quantiles > 0 ? NULL : "reg:quantileerror";
+    case NEEDS_COX: return of->gradients == cox_gradients ? NULL : "survival:cox";
+    case NEEDS_AFT: return of->gradients == aft_gradients ? NULL : "survival:aft";
     }
     return NULL;
 }

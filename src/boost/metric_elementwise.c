@@ -61,8 +61,7 @@ static double log_gamma(const MeanArgs *a, double y) /* of y + 1 */
 static double row_value(const MeanArgs *a, double p, double y, size_t row)
 {
     switch (a->kind) {
-    case METRIC_MAPE:
-        return fabs((y - p) / y);
+    case METRIC_MAPE: return fabs((y - p) / y);
     case METRIC_MPHE: {
         double slope = a->metric->huber_slope, d = (y - p) / slope;
         return slope * slope * (sqrt(1 + d * d) - 1);
@@ -71,12 +70,8 @@ static double row_value(const MeanArgs *a, double p, double y, size_t row)
         float threshold = a->metric->has_argument ? (float)a->metric->argument : 0.5f;
         return (float)p > threshold ? 1 - y : y;
     }
-    case METRIC_POISSON:
-        p = fmax(p, 1e-16);
-        return log_gamma(a, y) + p - log(p) * y;
-    case METRIC_GAMMA:
-        p = fmax(p, 1e-6);
-        return y / p + log(p);
+    case METRIC_POISSON: p = fmax(p, 1e-16); return log_gamma(a, y) + p - log(p) * y;
+    case METRIC_GAMMA: p = fmax(p, 1e-6); return y / p + log(p);
     case METRIC_GAMMA_DEVIANCE:
         p += 1e-6;
         y += 1e-6;
@@ -92,8 +87,7 @@ static double row_value(const MeanArgs *a, double p, double y, size_t row)
         return aft_loss((AftDistribution)a->metric->aft_distribution, a->metric->aft_scale, y,
                         upper, p);
     }
-    default:
-        return NAN;
+    default: return NAN;
     }
 }
 
@@ -102,18 +96,10 @@ static void row_values(const MeanArgs *a, const float *p, size_t row, float *los
     const float *y = a->labels->label + row;
     switch (a->kind) {
     case METRIC_MSE:
-    case METRIC_RMSE:
-        row_losses(ROW_SQUARED, p, y, loss, n);
-        break;
-    case METRIC_RMSLE:
-        row_losses(ROW_SQUARED_LOG, p, y, loss, n);
-        break;
-    case METRIC_MAE:
-        row_losses(ROW_ABSOLUTE, p, y, loss, n);
-        break;
-    case METRIC_LOGLOSS:
-        row_losses(ROW_LOG_LOSS, p, y, loss, n);
-        break;
+    case METRIC_RMSE: row_losses(ROW_SQUARED, p, y, loss, n); break;
+    case METRIC_RMSLE: row_losses(ROW_SQUARED_LOG, p, y, loss, n); break;
+    case METRIC_MAE: row_losses(ROW_ABSOLUTE, p, y, loss, n); break;
+    case METRIC_LOGLOSS: row_losses(ROW_LOG_LOSS, p, y, loss, n); break;
     default:
         for (size_t i = 0; i < n; i++)
             loss[i] = (float)row_value(a, (double)p[i], (double)y[i], row + i);

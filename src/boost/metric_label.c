@@ -49,14 +49,11 @@ static double class_value(MetricKind kind, Counts c)
     double right = (double)c.right, truth = (double)c.truth, predicted = (double)c.predicted;
     switch (kind) {
     case METRIC_PRECISION_BINARY:
-    case METRIC_PRECISION_MACRO:
-        return ratio(right, predicted);
+    case METRIC_PRECISION_MACRO: return ratio(right, predicted);
     case METRIC_RECALL_BINARY:
     case METRIC_RECALL_MACRO:
-    case METRIC_BALANCED_ACCURACY:
-        return ratio(right, truth);
-    default:
-        return ratio(2 * right, truth + predicted); /* f1 */
+    case METRIC_BALANCED_ACCURACY: return ratio(right, truth);
+    default: return ratio(2 * right, truth + predicted); /* f1 */
     }
 }
 
@@ -74,14 +71,11 @@ static double value_of(MetricKind kind, const Counts *counts, size_t n_classes)
     switch (kind) {
     case METRIC_ACCURACY:
     case METRIC_PRECISION_MICRO:
-    case METRIC_RECALL_MICRO:
-        return ratio(right, rows);
+    case METRIC_RECALL_MICRO: return ratio(right, rows);
     case METRIC_F1_BINARY:
     case METRIC_PRECISION_BINARY:
-    case METRIC_RECALL_BINARY:
-        return class_value(kind, counts[1]);
-    default:
-        return ratio(sum, present);
+    case METRIC_RECALL_BINARY: return class_value(kind, counts[1]);
+    default: return ratio(sum, present);
     }
 }
 

@@ -185,24 +185,12 @@ static const char *label_complaint(const Objective *objective, float y)
 {
     bool fine = true;
     switch (objective->spec->labels) {
-    case LABEL_UNIT:
-        fine = y >= 0 && y <= 1;
-        break;
-    case LABEL_NOT_NEGATIVE:
-        fine = y >= 0;
-        break;
-    case LABEL_POSITIVE:
-        fine = y > 0;
-        break;
-    case LABEL_ABOVE_MINUS_ONE:
-        fine = y > -1;
-        break;
-    case LABEL_CLASS:
-        fine = y >= 0 && y < (float)objective->n_groups && y == floorf(y);
-        break;
-    case LABEL_BINARY:
-        fine = y == 0 || y == 1;
-        break;
+    case LABEL_UNIT: fine = y >= 0 && y <= 1; break;
+    case LABEL_NOT_NEGATIVE: fine = y >= 0; break;
+    case LABEL_POSITIVE: fine = y > 0; break;
+    case LABEL_ABOVE_MINUS_ONE: fine = y > -1; break;
+    case LABEL_CLASS: fine = y >= 0 && y < (float)objective->n_groups && y == floorf(y); break;
+    case LABEL_BINARY: fine = y == 0 || y == 1; break;
     case LABEL_RELEVANCE:
         if (!objective->params.ndcg_exp_gain) break;
         if (!(y >= 0 && y == floorf(y)))
@@ -212,8 +200,7 @@ static const char *label_complaint(const Objective *objective, float y)
                    "(set ndcg_exp_gain to false for a linear one)";
         break;
     case LABEL_BOUNDS:
-    case LABEL_ANY:
-        break;
+    case LABEL_ANY: break;
     }
     return fine ? NULL : objective->spec->label_error;
 }
@@ -373,26 +360,19 @@ static const double probability_min = 1e-6; /* keeps the logit finite when all l
 double objective_base_to_margin(const Objective *objective, double base_score)
 {
     switch (objective->spec->link) {
-    case LINK_LOGIT:
-        return -log(1 / base_score - 1);
-    case LINK_LOG:
-        return log(base_score);
-    default:
-        return base_score;
+    case LINK_LOGIT: return -log(1 / base_score - 1);
+    case LINK_LOG: return log(base_score);
+    default: return base_score;
     }
 }
 
 static double margin_to_base(const Objective *objective, double margin)
 {
     switch (objective->spec->link) {
-    case LINK_LOGIT:
-        return 1 / (1 + exp(-margin));
-    case LINK_LOG:
-        return exp(margin);
-    case LINK_SIGN:
-        return margin > 0;
-    default:
-        return margin;
+    case LINK_LOGIT: return 1 / (1 + exp(-margin));
+    case LINK_LOG: return exp(margin);
+    case LINK_SIGN: return margin > 0;
+    default: return margin;
     }
 }
 
@@ -478,11 +458,8 @@ double objective_estimate_base(const Objective *objective, const Labels *labels,
             base += label_quantile(labels, objective_leaf_quantile(objective, k)) /
                     objective->n_groups;
         break;
-    case BASE_ZERO:
-        base = 0;
-        break;
-    case BASE_HALF:
-        break;
+    case BASE_ZERO: base = 0; break;
+    case BASE_HALF: break;
     }
     if (spec->link == LINK_LOGIT) base = fmin(fmax(base, probability_min), 1 - probability_min);
     if (spec->link == LINK_LOG) base = fmax(base, probability_min);
@@ -530,18 +507,12 @@ void objective_transform(const BoostModel *model, float *margins, int64_t n_rows
     size_t n = (size_t)n_rows, width = (size_t)model->n_groups;
     *ret_width = model->n_groups;
     switch (spec ? spec->link : LINK_IDENTITY) {
-    case LINK_LOGIT:
-        lanes_sigmoid(margins, n * width);
-        break;
-    case LINK_LOG:
-        lanes_exp(margins, n * width);
-        break;
+    case LINK_LOGIT: lanes_sigmoid(margins, n * width); break;
+    case LINK_LOG: lanes_exp(margins, n * width); break;
     case LINK_SIGN:
         for (size_t i = 0; i < n * width; i++) margins[i] = margins[i] > 0;
         break;
-    case LINK_SOFTMAX:
-        softmax_rows(margins, n, model->n_groups);
-        break;
+    case LINK_SOFTMAX: softmax_rows(margins, n, model->n_groups); break;
     case LINK_ARGMAX:
         for (size_t i = 0; i < n; i++) {
             const float *m = margins + i * width;
@@ -552,8 +523,7 @@ void objective_transform(const BoostModel *model, float *margins, int64_t n_rows
         }
         *ret_width = 1;
         break;
-    case LINK_IDENTITY:
-        break;
+    case LINK_IDENTITY: break;
     }
 }
 

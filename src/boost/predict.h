@@ -15,7 +15,8 @@ void predictor_free(Predictor *predictor);
 AUTO_FREE(Predictor, predictor_free);
 
 /* Sum of the trees (or the linear model) and the base margin: `out` is n_rows x n_groups. */
-bool predict_margin(const Predictor *predictor, const Matrix *data, Pool *pool, float *out, Error *err);
+bool predict_margin(const Predictor *predictor, const Matrix *data, Pool *pool, float *out,
+                    Error *err);
 
 /* Margins of one dense row, n_features floats: no allocation, no failure. */
 void predict_margin_row(const Predictor *predictor, const float *row, float *out);
@@ -29,8 +30,10 @@ bool predict_leaf(const BoostModel *model, const Matrix *data, Pool *pool, float
 
 /* Exact tree SHAP (Lundberg, Lee, 2018): `out` is n_rows x n_groups x (n_features + 1), the last the
  * bias; they sum to the margin.  Interactions: n_rows x n_groups x (n_features + 1)^2. */
-bool predict_contributions(const BoostModel *model, const Matrix *data, Pool *pool, float *out, Error *err);
-bool predict_interactions(const BoostModel *model, const Matrix *data, Pool *pool, float *out, Error *err);
+bool predict_contributions(const BoostModel *model, const Matrix *data, Pool *pool, float *out,
+                           Error *err);
+bool predict_interactions(const BoostModel *model, const Matrix *data, Pool *pool, float *out,
+                          Error *err);
 
 /* Importance of each feature: `kind` is weight, gain, cover, total_gain or total_cover, as
  * XGBoost's get_score; |weight| for gblinear.  `out` has n_features values, 0 where unused. */

@@ -143,33 +143,15 @@ static TARGET_AVX512 bool column_ranks_512(const UsedColumn *c, const float *x, 
 {
     bool missing;
     switch (c->levels) {
-    case 1:
-        missing = ranks_512(c, x, n, left, 1);
-        break;
-    case 2:
-        missing = ranks_512(c, x, n, left, 2);
-        break;
-    case 3:
-        missing = ranks_512(c, x, n, left, 3);
-        break;
-    case 4:
-        missing = ranks_512(c, x, n, left, 4);
-        break;
-    case 5:
-        missing = ranks_512(c, x, n, left, 5);
-        break;
-    case 6:
-        missing = ranks_512(c, x, n, left, 6);
-        break;
-    case 7:
-        missing = ranks_512(c, x, n, left, 7);
-        break;
-    case 8:
-        missing = ranks_512(c, x, n, left, 8);
-        break;
-    default:
-        missing = ranks_512(c, x, n, left, c->levels);
-        break;
+    case 1: missing = ranks_512(c, x, n, left, 1); break;
+    case 2: missing = ranks_512(c, x, n, left, 2); break;
+    case 3: missing = ranks_512(c, x, n, left, 3); break;
+    case 4: missing = ranks_512(c, x, n, left, 4); break;
+    case 5: missing = ranks_512(c, x, n, left, 5); break;
+    case 6: missing = ranks_512(c, x, n, left, 6); break;
+    case 7: missing = ranks_512(c, x, n, left, 7); break;
+    case 8: missing = ranks_512(c, x, n, left, 8); break;
+    default: missing = ranks_512(c, x, n, left, c->levels); break;
     }
     if (!missing || !c->right) return false;
     for (int32_t i = 0; i < n; i += 16) {

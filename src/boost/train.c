@@ -210,13 +210,10 @@ static bool make_builder(Trainer *t, const BoostModel *start, Error *err)
     t->floats_stay = params->update || (params->booster == BOOSTER_DART && start);
     if (params->update) return true;
     switch (params->method) {
-    case METHOD_EXACT:
-        return exact_builder_new(params, t->data[0], t->pool, &t->builder, err);
-    case METHOD_APPROX:
-        return approx_builder_new(params, t->data[0], t->pool, &t->builder, err);
+    case METHOD_EXACT: return exact_builder_new(params, t->data[0], t->pool, &t->builder, err);
+    case METHOD_APPROX: return approx_builder_new(params, t->data[0], t->pool, &t->builder, err);
     case METHOD_AUTO:
-    case METHOD_HIST:
-        break;
+    case METHOD_HIST: break;
     }
     return hist_builder_new(params, t->data[0], t->data[1], t->floats_stay, t->pool, &t->builder,
                             err);

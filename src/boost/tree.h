@@ -30,9 +30,11 @@ bool tree_init(Tree *tree, int32_t capacity, Error *err); /* one node: a leaf of
 void tree_clear(Tree *tree);
 
 /* Makes `node` a split; its children are new leaves at n_nodes and n_nodes + 1 (grows as needed). */
-bool tree_split(Tree *tree, int32_t node, int32_t feature, float threshold, bool default_left, Error *err);
-bool tree_split_categories(Tree *tree, int32_t node, int32_t feature, const int32_t *right_categories,
-                           int32_t n, bool default_left, Error *err);
+bool tree_split(Tree *tree, int32_t node, int32_t feature, float threshold, bool default_left,
+                Error *err);
+bool tree_split_categories(Tree *tree, int32_t node, int32_t feature,
+                           const int32_t *right_categories, int32_t n, bool default_left,
+                           Error *err);
 
 static inline bool tree_is_leaf(const Tree *tree, int32_t node)
 {

@@ -70,13 +70,15 @@ static bool store(Args *args, int i, Str value, Error *err)
     if (!option->repeat) return true;
     if (!args->repeated[i]) args->repeated[i] = arena_array(&args->arena, Str, REPEAT_MAX);
     if (args->n_repeated[i] == REPEAT_MAX)
-        return error_set(err, ERROR_LIMIT, "option '--%s' is given more than %d times", option->name, REPEAT_MAX);
+        return error_set(err, ERROR_LIMIT, "option '--%s' is given more than %d times",
+                         option->name, REPEAT_MAX);
     args->repeated[i][args->n_repeated[i]++] = args->values[i];
     return true;
 }
 
 /* One "--name", "--name=value" or "-x"; takes the next word where a value is due. */
-static bool parse_option(Args *args, const Param *params, int argc, char **argv, int *at, Error *err)
+static bool parse_option(Args *args, const Param *params, int argc, char **argv, int *at,
+                         Error *err)
 {
     Str word = str_of(argv[*at]), name = str_from(word, 2), value = {0};
     int i = -1;
@@ -110,7 +112,8 @@ static bool parse_option(Args *args, const Param *params, int argc, char **argv,
     return true;
 }
 
-bool args_parse(const Option *options, const Param *params, int argc, char **argv, Args *ret_args, Error *err)
+bool args_parse(const Option *options, const Param *params, int argc, char **argv, Args *ret_args,
+                Error *err)
 {
     Args *args = ret_args;
     *args = (Args){.options = options};
@@ -168,7 +171,8 @@ bool args_int(const Args *args, const char *name, int64_t min, int64_t max, int6
     if (!args_has(args, name)) return true;
     Str text = args_get(args, name);
     if (!str_to_int64(text, ret_value))
-        return error_set(err, ERROR_INVALID, "option '--%s': '%.*s' is not an integer", name, STR_ARG(text));
+        return error_set(err, ERROR_INVALID, "option '--%s': '%.*s' is not an integer", name,
+                         STR_ARG(text));
     if (*ret_value < min || *ret_value > max)
         return error_set(err, ERROR_INVALID, "option '--%s': %lld is outside [%lld, %lld]", name,
                          (long long)*ret_value, (long long)min, (long long)max);
@@ -182,7 +186,7 @@ bool args_real(const Args *args, const char *name, double min, double max, doubl
     if (!args_has(args, name)) return true;
     Str text = args_get(args, name);
     if (!str_to_double(text, ret_value) || !(*ret_value >= min && *ret_value <= max))
-        return error_set(err, ERROR_INVALID, "option '--%s': '%.*s' is not a number in [%g, %g]", name,
-                         STR_ARG(text), min, max);
+        return error_set(err, ERROR_INVALID, "option '--%s': '%.*s' is not a number in [%g, %g]",
+                         name, STR_ARG(text), min, max);
     return true;
 }

@@ -13,7 +13,7 @@ typedef struct Option {
     char letter;       /* 'o' for -o; 0: none */
     const char *value; /* "FILE"; NULL: a switch without value */
     const char *help;
-    bool repeat;       /* may be given several times */
+    bool repeat;                /* may be given several times */
     const char *const *choices; /* NULL-terminated, or NULL */
 } Option;
 
@@ -34,7 +34,8 @@ typedef struct Args {
 
 /* Parses argv[0 .. argc).  `params` (or NULL) are hyperparameters accepted as options, with '_' or
  * '-'.  "--" ends the options; "-" is a positional.  Fails with ERROR_INVALID. */
-bool args_parse(const Option *options, const Param *params, int argc, char **argv, Args *ret_args, Error *err);
+bool args_parse(const Option *options, const Param *params, int argc, char **argv, Args *ret_args,
+                Error *err);
 void args_clear(Args *args);
 
 bool args_has(const Args *args, const char *name);

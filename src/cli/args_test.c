@@ -30,8 +30,9 @@ static int copy_words(const char *const *words, int max, char **ret_argv)
 
 TEST(args, values_switches_repeats_and_hyperparameters)
 {
-    static const char *const words[] = {"xgboost", "-omodel",     "--ignore", "a",  "--ignore=b", "-q",
-                                        "--max-depth", "3", "--", "-x", "-"};
+    static const char *const words[] = {"xgboost", "-omodel",     "--ignore", "a",  "--ignore=b",
+                                        "-q",      "--max-depth", "3",        "--", "-x",
+                                        "-"};
     char *argv[COUNT(words)];
     copy_words(words, COUNT(words), argv);
     Args args;

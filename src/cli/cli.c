@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 const Command *const commands[] = {
-    &train_command, &predict_command, &evaluate_command, &importance_command,
-    &algorithms_command, &completion_command, &docs_command, NULL,
+    &train_command,      &predict_command,    &evaluate_command, &importance_command,
+    &algorithms_command, &completion_command, &docs_command,     NULL,
 };
 
 static const Command *find_command(Str name)
@@ -35,7 +35,9 @@ static void print_overview(FILE *to)
     fputs(intro, to);
     for (const Command *const *each = commands; *each; each++)
         if ((*each)->summary) fprintf(to, "  %-12s %s\n", (*each)->name, (*each)->summary);
-    fputs("\n'clary COMMAND --help' explains a command; 'clary --version' says which clary this is.\n", to);
+    fputs(
+        "\n'clary COMMAND --help' explains a command; 'clary --version' says which clary this is.\n",
+        to);
 }
 
 static void add_wrapped(StrBuf *out, Str text, size_t indent, size_t width)
@@ -81,12 +83,12 @@ static void add_params(const Param *params, StrBuf *out, Arena *scratch)
 {
     for (const Param *param = params; param->type != PARAM_TYPE_END; param++) {
         Str range = param_range_text(param, scratch);
-        Str preset = param->preset    ? arena_format(scratch, ", default %s", param->preset)
-                     : param->suggest ? arena_format(scratch, ", default here %s", param->suggest)
+        Str preset = param->preset     ? arena_format(scratch, ", default %s", param->preset)
+                     : param->suggest  ? arena_format(scratch, ", default here %s", param->suggest)
                      : param->optional ? STR("")
                                        : STR(", required");
-        Str right = arena_format(scratch, "%s (%.*s%.*s)", param->help ? param->help : "", STR_ARG(range),
-                                 STR_ARG(preset));
+        Str right = arena_format(scratch, "%s (%.*s%.*s)", param->help ? param->help : "",
+                                 STR_ARG(range), STR_ARG(preset));
         add_entry(out, arena_format(scratch, "--%s", param->name), right);
     }
 }
@@ -94,7 +96,8 @@ static void add_params(const Param *params, StrBuf *out, Arena *scratch)
 void command_help(const Command *command, Str first, StrBuf *out)
 {
     ARENA(scratch);
-    strbuf_addf(out, "clary %s: %s\n\nExamples\n", command->name, command->summary ? command->summary : "");
+    strbuf_addf(out, "clary %s: %s\n\nExamples\n", command->name,
+                command->summary ? command->summary : "");
     for (int i = 0; command->examples && command->examples[i]; i++)
         strbuf_addf(out, "  %s\n", command->examples[i]);
     strbuf_addf(out, "\nUsage\n  clary %s %s\n", command->name, command->synopsis);
@@ -142,7 +145,8 @@ static int run_command(const Command *command, int argc, char **argv)
     if (ok) return 0;
     fprintf(stderr, "clary %s: %s\n", command->name, err.text);
     if (parsed && !usage) return 1;
-    fprintf(stderr, "try 'clary %s%s%.*s --help'\n", command->name, first.len ? " " : "", STR_ARG(first));
+    fprintf(stderr, "try 'clary %s%s%.*s --help'\n", command->name, first.len ? " " : "",
+            STR_ARG(first));
     return 2;
 }
 

@@ -37,6 +37,7 @@ void command_help(const Command *command, Str first, StrBuf *out);
 /* ---- what commands share (common.c) ---- */
 
 /* Options of commands that read tables. */
+/* clang-format off */
 #define READ_OPTIONS                                                                               \
     {"header", 0, NULL, "the first line holds the names of the columns", false, NULL},             \
     {"no-header", 0, NULL, "the first line is data", false, NULL},                                 \
@@ -45,6 +46,7 @@ void command_help(const Command *command, Str first, StrBuf *out);
     {"category", 0, "COLUMN", "treat the column as a category, even if it holds numbers", true, NULL}, \
     {"skip-bad-rows", 0, NULL, "drop rows that are wrong and count them, instead of failing", false, NULL}, \
     {"threads", 0, "N", "threads to use (all processors)", false, NULL}
+/* clang-format on */
 
 extern const char *const data_format_names[];
 
@@ -52,8 +54,8 @@ bool read_options(const Args *args, ReadOptions *ret_options, Error *err);
 bool threads_option(const Args *args, Pool **ret_pool, Error *err);
 
 /* Reads a data set and warns of rows that were dropped. */
-bool read_dataset(const char *path, const ReadOptions *options, const DatasetRoles *roles, Pool *pool,
-                  Dataset **ret_dataset, Error *err);
+bool read_dataset(const char *path, const ReadOptions *options, const DatasetRoles *roles,
+                  Pool *pool, Dataset **ret_dataset, Error *err);
 
 /* Fails with wrong use. */
 #define USAGE(...) (*ret_usage = true, error_set(err, ERROR_INVALID, __VA_ARGS__))
@@ -74,7 +76,8 @@ typedef struct Progress {
 void progress_start(Progress *progress, bool quiet);
 /* One line on standard error that is redrawn on a terminal; plain lines, a tenth of the rounds apart,
  * elsewhere.  `n_rounds` 0: unknown. */
-void progress_round(Progress *progress, int64_t round, int64_t n_rounds, const MetricValue *metrics, int n);
+void progress_round(Progress *progress, int64_t round, int64_t n_rounds, const MetricValue *metrics,
+                    int n);
 void progress_end(Progress *progress);
 
 #endif

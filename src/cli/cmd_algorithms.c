@@ -22,16 +22,20 @@ static void print_one(const Algorithm *algorithm)
 {
     printf("%s: %s\n\nChannels\n", algorithm->name, algorithm->summary);
     for (const ChannelInfo *channel = algorithm->channels; channel->name; channel++)
-        printf("  %-12s %s%s\n", channel->name, channel->help, channel->required ? " (required)" : "");
+        printf("  %-12s %s%s\n", channel->name, channel->help,
+               channel->required ? " (required)" : "");
     printf("\nContent types\n ");
-    for (const char *const *type = algorithm->content_types; type && *type; type++) printf(" %s", *type);
+    for (const char *const *type = algorithm->content_types; type && *type; type++)
+        printf(" %s", *type);
     printf("\n\n");
     ARENA(scratch);
     printf("Hyperparameters\n");
     for (const Param *param = algorithm->params; param->type != PARAM_TYPE_END; param++) {
         Str range = param_range_text(param, &scratch);
         printf("  %-30s %.*s%s%s\n", param->name, STR_ARG(range), param->preset ? ", default " : "",
-               param->preset ? param->preset : param->optional ? "" : ", required");
+               param->preset     ? param->preset
+               : param->optional ? ""
+                                 : ", required");
     }
     printf("\n'clary train %s --help' says what they mean.\n", algorithm->name);
 }
@@ -52,7 +56,8 @@ static bool algorithms_run(const Args *args, bool *ret_usage, Error *err)
     }
     const Algorithm *algorithm = algorithm_find(args->positional[0]);
     if (!algorithm)
-        return error_set(err, ERROR_NOT_FOUND, "unknown algorithm '%.*s'; 'clary algorithms' lists them",
+        return error_set(err, ERROR_NOT_FOUND,
+                         "unknown algorithm '%.*s'; 'clary algorithms' lists them",
                          STR_ARG(args->positional[0]));
     if (args_has(args, "json")) {
         JsonWriter json = JSON_WRITER(&text);

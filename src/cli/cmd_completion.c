@@ -39,18 +39,22 @@ static void add_param_words(const Algorithm *algorithm, StrBuf *out)
 /* bash and zsh share one function; zsh runs it through bashcompinit. */
 static void print_bash(StrBuf *out)
 {
-    strbuf_add(out, STR("_clary() {\n"
-                        "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} words=\n"
-                        "    COMPREPLY=()\n"
-                        "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n        words=\""));
-    for (const Command *const *each = commands; *each; each++) strbuf_addf(out, "%s ", (*each)->name);
+    strbuf_add(
+        out,
+        STR("_clary() {\n"
+            "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} words=\n"
+            "    COMPREPLY=()\n"
+            "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n        words=\""));
+    for (const Command *const *each = commands; *each; each++)
+        strbuf_addf(out, "%s ", (*each)->name);
     strbuf_add(out, STR("help --help --version\"\n    else\n        case ${COMP_WORDS[1]} in\n"));
     for (const Command *const *each = commands; *each; each++) {
         strbuf_addf(out, "        %s)\n            case $before in\n", (*each)->name);
         for (const Option *option = (*each)->options; option && option->name; option++) {
             if (!option->choices) continue;
             strbuf_addf(out, "            --%s) words=\"", option->name);
-            for (int i = 0; option->choices[i]; i++) strbuf_addf(out, "%s%s", i ? " " : "", option->choices[i]);
+            for (int i = 0; option->choices[i]; i++)
+                strbuf_addf(out, "%s%s", i ? " " : "", option->choices[i]);
             strbuf_add(out, STR("\" ;;\n"));
         }
         strbuf_add(out, STR("            *) [[ $word == -* ]] && words=\""));
@@ -62,7 +66,9 @@ static void print_bash(StrBuf *out)
             strbuf_add(out, STR("\"\n"));
         }
         if ((*each)->params) {
-            strbuf_add(out, STR("            if [[ $word == -* ]]; then\n                case ${COMP_WORDS[2]} in\n"));
+            strbuf_add(
+                out,
+                STR("            if [[ $word == -* ]]; then\n                case ${COMP_WORDS[2]} in\n"));
             for (const Algorithm *const *algorithm = algorithms; *algorithm; algorithm++) {
                 strbuf_addf(out, "                %s) words=\"$words ", (*algorithm)->name);
                 add_param_words(*algorithm, out);
@@ -72,9 +78,11 @@ static void print_bash(StrBuf *out)
         }
         strbuf_add(out, STR("            ;;\n"));
     }
-    strbuf_add(out, STR("        esac\n    fi\n"
-                        "    [ -n \"$words\" ] && mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n"
-                        "}\ncomplete -o default -F _clary clary\n"));
+    strbuf_add(
+        out,
+        STR("        esac\n    fi\n"
+            "    [ -n \"$words\" ] && mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n"
+            "}\ncomplete -o default -F _clary clary\n"));
 }
 
 static void print_zsh(StrBuf *out)
@@ -102,12 +110,14 @@ static void print_fish(StrBuf *out)
         add_fish_text(out, (*each)->summary);
         strbuf_add_char(out, '\n');
         for (const Option *option = (*each)->options; option && option->name; option++) {
-            strbuf_addf(out, "complete -c clary -n '__fish_seen_subcommand_from %s' -l %s", (*each)->name, option->name);
+            strbuf_addf(out, "complete -c clary -n '__fish_seen_subcommand_from %s' -l %s",
+                        (*each)->name, option->name);
             if (option->letter) strbuf_addf(out, " -s %c", option->letter);
             if (option->value) strbuf_add(out, STR(" -r"));
             if (option->choices) {
                 strbuf_add(out, STR(" -f -a '"));
-                for (int i = 0; option->choices[i]; i++) strbuf_addf(out, "%s%s", i ? " " : "", option->choices[i]);
+                for (int i = 0; option->choices[i]; i++)
+                    strbuf_addf(out, "%s%s", i ? " " : "", option->choices[i]);
                 strbuf_add_char(out, '\'');
             }
             strbuf_add(out, STR(" -d "));
@@ -116,11 +126,14 @@ static void print_fish(StrBuf *out)
         }
     }
     for (const Algorithm *const *each = algorithms; *each; each++) {
-        strbuf_addf(out, "complete -c clary -n '__fish_seen_subcommand_from train algorithms' -f -a %s -d ", (*each)->name);
+        strbuf_addf(
+            out, "complete -c clary -n '__fish_seen_subcommand_from train algorithms' -f -a %s -d ",
+            (*each)->name);
         add_fish_text(out, (*each)->summary);
         strbuf_add_char(out, '\n');
         for (const Param *param = (*each)->params; param->type != PARAM_TYPE_END; param++) {
-            strbuf_addf(out, "complete -c clary -n '__fish_seen_subcommand_from %s' -l %s -r -d ", (*each)->name, param->name);
+            strbuf_addf(out, "complete -c clary -n '__fish_seen_subcommand_from %s' -l %s -r -d ",
+                        (*each)->name, param->name);
             add_fish_text(out, param->help ? param->help : "");
             strbuf_add_char(out, '\n');
         }

@@ -57,7 +57,8 @@ static bool remake(const char *path, const char *marker, Str generated, Error *e
     }
     strbuf_addf(&page, "%s\n\n", marker);
     strbuf_add(&page, generated);
-    if (page.overflow) return error_set(err, ERROR_LIMIT, "'%s' is larger than %d bytes", path, PAGE_MAX);
+    if (page.overflow)
+        return error_set(err, ERROR_LIMIT, "'%s' is larger than %d bytes", path, PAGE_MAX);
     return file_commit(path, strbuf_str(&page), err);
 }
 
@@ -69,7 +70,9 @@ static bool remake_algorithms(const char *folder, Error *err)
         AUTO_STRBUF StrBuf text = STRBUF(PAGE_MAX);
         describe_markdown(*each, &text);
         Str name = arena_format(&scratch, "algorithms/%s.md", (*each)->name);
-        if (!remake(path_join(&scratch, folder, name.ptr), "<!-- generated -->", strbuf_str(&text), err)) return false;
+        if (!remake(path_join(&scratch, folder, name.ptr), "<!-- generated -->", strbuf_str(&text),
+                    err))
+            return false;
     }
     return true;
 }
@@ -82,7 +85,8 @@ static bool remake_manual(const char *folder, Error *err)
     for (const Command *const *each = commands; *each; each++) add_command_options(*each, &text);
     text.len--; /* one line end at the end */
     return folder_make(path_join(&scratch, folder, "man"), err) &&
-           remake(path_join(&scratch, folder, "man/clary.1.scd"), "; generated", strbuf_str(&text), err);
+           remake(path_join(&scratch, folder, "man/clary.1.scd"), "; generated", strbuf_str(&text),
+                  err);
 }
 
 static bool docs_run(const Args *args, bool *ret_usage, Error *err)

@@ -13,10 +13,13 @@
 #include <stdlib.h>
 
 static const Option options[] = {
-    {"target", 0, "COLUMN", "the column with the truth, where it is not the one of training", false, NULL},
+    {"target", 0, "COLUMN", "the column with the truth, where it is not the one of training", false,
+     NULL},
     {"weight", 0, "COLUMN", "the column with the rows' weights", false, NULL},
-    {"threshold", 0, "P", "two classes: answer the second one from this probability on (0.5)", false, NULL},
-    {"report", 0, "PATH", "write a page with charts: ROC, precision-recall, calibration, residuals, ...", false, NULL},
+    {"threshold", 0, "P", "two classes: answer the second one from this probability on (0.5)",
+     false, NULL},
+    {"report", 0, "PATH",
+     "write a page with charts: ROC, precision-recall, calibration, residuals, ...", false, NULL},
     {"charts", 0, "FOLDER", "write each chart as an SVG file", false, NULL},
     {"json", 0, NULL, "all figures as one JSON object", false, NULL},
     {"ignore", 0, "COLUMN", "leave the column out (may be repeated)", true, NULL},
@@ -40,8 +43,8 @@ typedef struct Job {
     Artifact artifact;
     Dataset *dataset;
     Task task;
-    int32_t width;  /* scores a row */
-    float *scores;  /* n_rows x width */
+    int32_t width; /* scores a row */
+    float *scores; /* n_rows x width */
     double threshold;
     Classification classification;
     Regression regression;
@@ -59,11 +62,14 @@ static bool read_data(Job *job, const ReadOptions *read, Error *err)
     DatasetRoles roles = {
         .target = args_has(args, "target") ? args_get(args, "target") : schema->target,
         .weight = args_get(args, "weight"),
-        .label_size = job->artifact.has_schema && schema->target.len ? -1 : 1, /* SageMaker's: label first */
+        .label_size = job->artifact.has_schema && schema->target.len
+                          ? -1
+                          : 1, /* SageMaker's: label first */
         .schema = job->artifact.has_schema ? schema : NULL,
     };
     roles.ignored = args_all(args, "ignore", &roles.n_ignored);
-    if (!read_dataset(args->positional[1].ptr, read, &roles, job->pool, &job->dataset, err)) return false;
+    if (!read_dataset(args->positional[1].ptr, read, &roles, job->pool, &job->dataset, err))
+        return false;
     if (job->dataset->label_width != 1)
         return error_set(err, ERROR_INVALID, "which column holds the truth? say --target COLUMN");
     return run_fit_data(job->artifact.algorithm, job->dataset, "given", err);
@@ -75,7 +81,7 @@ static bool take_scores(void *arg, int64_t first_row, const Predictions *predict
     int32_t width = predictions->outputs[0].width;
     if (!job->scores) {
         job->width = width;
-        job->scores = data_array(float, job->dataset->n_rows * width, "the predictions", err);
+        job->scores = data_array(float, job->dataset->n_rows *width, "the predictions", err);
         if (!job->scores) return false;
     }
     memcpy(job->scores + first_row * width, predictions->values[0],
@@ -87,7 +93,8 @@ static bool take_scores(void *arg, int64_t first_row, const Predictions *predict
 
 static int32_t count_classes(const Job *job)
 {
-    int32_t n = job->task == TASK_BINARY ? 2 : job->artifact.algorithm->n_classes(job->artifact.model);
+    int32_t n = job->task == TASK_BINARY ? 2
+                                         : job->artifact.algorithm->n_classes(job->artifact.model);
     return MAX(MAX(n, job->artifact.schema.n_classes), 2);
 }
 
@@ -96,7 +103,8 @@ static void name_classes(Job *job, int32_t n)
     const Schema *schema = &job->artifact.schema;
     job->class_names = arena_array(&job->arena, Str, n);
     for (int32_t k = 0; k < n; k++)
-        job->class_names[k] = k < schema->n_classes ? schema->classes[k] : arena_format(&job->arena, "%d", k);
+        job->class_names[k] = k < schema->n_classes ? schema->classes[k]
+                                                    : arena_format(&job->arena, "%d", k);
 }
 
 static bool scores_are_probabilities(const Job *job)
@@ -109,7 +117,8 @@ static bool scores_are_probabilities(const Job *job)
 static bool evaluate_classes(Job *job, Error *err)
 {
     int32_t n_classes = count_classes(job);
-    if (n_classes > CLASSES_MAX) return error_set(err, ERROR_LIMIT, "more than %d classes", CLASSES_MAX);
+    if (n_classes > CLASSES_MAX)
+        return error_set(err, ERROR_LIMIT, "more than %d classes", CLASSES_MAX);
     name_classes(job, n_classes);
     job->has_scores = job->task == TASK_BINARY || job->width > 1;
     bool probabilities = job->has_scores && scores_are_probabilities(job);
@@ -138,7 +147,8 @@ static bool evaluate_values(Job *job, Error *err)
         .n_features = job->dataset->n_features,
     };
     if (job->width != 1)
-        return error_set(err, ERROR_UNSUPPORTED, "a model with %d values a row cannot be evaluated here", job->width);
+        return error_set(err, ERROR_UNSUPPORTED,
+                         "a model with %d values a row cannot be evaluated here", job->width);
     if (!regression_evaluate(&input, &job->regression, err)) return false;
     regression_text(&job->regression, &job->figures);
     return true;
@@ -155,7 +165,8 @@ static bool evaluate_task(Job *job, Error *err)
 static const ArtifactHistory *find_history(const Artifact *artifact, const char *data, Str name)
 {
     for (size_t i = artifact->n_history; i-- > 0;)
-        if (str_is(artifact->history[i].data, data) && (!name.len || str_eq(artifact->history[i].name, name)))
+        if (str_is(artifact->history[i].data, data) &&
+            (!name.len || str_eq(artifact->history[i].name, name)))
             return &artifact->history[i];
     return NULL;
 }
@@ -164,7 +175,8 @@ static bool diagnose(Job *job, Diagnosis *ret_diagnosis)
 {
     const Artifact *artifact = &job->artifact;
     const ArtifactHistory *validation = find_history(artifact, "validation", STR(""));
-    const ArtifactHistory *train = validation ? find_history(artifact, "train", validation->name) : NULL;
+    const ArtifactHistory *train = validation ? find_history(artifact, "train", validation->name)
+                                              : NULL;
     if (!train) return false;
     int64_t n = MIN(train->n, validation->n);
     DiagnosisInput input = {
@@ -203,7 +215,8 @@ static void rank_features(Job *job, Report *report)
         return;
     int32_t n = job->dataset->n_features, used = 0;
     Ranked *ranked = arena_array(&job->arena, Ranked, n);
-    for (int32_t j = 0; j < n; j++) ranked[j] = (Ranked){job->dataset->schema.features[j].name, values[j]};
+    for (int32_t j = 0; j < n; j++)
+        ranked[j] = (Ranked){job->dataset->schema.features[j].name, values[j]};
     qsort(ranked, (size_t)n, sizeof(Ranked), by_value_falling);
     Str *names = arena_array(&job->arena, Str, n);
     for (int32_t j = 0; j < n && ranked[j].value > 0; j++) {
@@ -228,14 +241,17 @@ static void fill_report(Job *job, const Diagnosis *diagnosis, Report *report)
     const Artifact *artifact = &job->artifact;
     ReportCurve *curves = arena_array(&job->arena, ReportCurve, artifact->n_history);
     for (size_t i = 0; i < artifact->n_history; i++)
-        curves[i] = (ReportCurve){artifact->history[i].data, artifact->history[i].name, artifact->history[i].values,
-                                  artifact->history[i].n};
+        curves[i] = (ReportCurve){artifact->history[i].data, artifact->history[i].name,
+                                  artifact->history[i].values, artifact->history[i].n};
     Str target = job->dataset->schema.target;
     *report = (Report){
-        .title = arena_format(&job->arena, "%.*s by %.*s on %.*s", STR_ARG(target.len ? target : STR("Predictions")),
-                              STR_ARG(base_name(job->args->positional[0])), STR_ARG(base_name(job->args->positional[1]))),
-        .subtitle = arena_format(&job->arena, "%s, %lld rows, %d features", artifact->algorithm->name,
-                                 (long long)job->dataset->n_rows, job->dataset->n_features),
+        .title = arena_format(&job->arena, "%.*s by %.*s on %.*s",
+                              STR_ARG(target.len ? target : STR("Predictions")),
+                              STR_ARG(base_name(job->args->positional[0])),
+                              STR_ARG(base_name(job->args->positional[1]))),
+        .subtitle = arena_format(&job->arena, "%s, %lld rows, %d features",
+                                 artifact->algorithm->name, (long long)job->dataset->n_rows,
+                                 job->dataset->n_features),
         .classification = job->is_classification ? &job->classification : NULL,
         .regression = job->is_classification ? NULL : &job->regression,
         .class_names = job->class_names,
@@ -280,9 +296,10 @@ static void print_json(const Job *job, const Diagnosis *diagnosis)
     json_member_string(&json, "model", job->args->positional[0]);
     json_member_string(&json, "data", job->args->positional[1]);
     json_member_int(&json, "rows", job->dataset->n_rows);
-    json_member_string(&json, "task", job->task == TASK_REGRESSION ? STR("regression")
-                                      : job->task == TASK_BINARY   ? STR("binary")
-                                                                   : STR("multiclass"));
+    json_member_string(&json, "task",
+                       job->task == TASK_REGRESSION ? STR("regression")
+                       : job->task == TASK_BINARY   ? STR("binary")
+                                                    : STR("multiclass"));
     if (job->is_classification)
         classification_json(&job->classification, job->class_names, job->has_scores, &json);
     else
@@ -307,9 +324,11 @@ static void print_text(Job *job, const Diagnosis *diagnosis)
     printf("%lld rows\n\n%s", (long long)job->dataset->n_rows, strbuf_cstr(&job->figures));
     if (diagnosis) {
         printf("\ntraining         %.*s\n", STR_ARG(diagnosis->seen));
-        for (int i = 0; i < diagnosis->n_advice; i++) printf("  - %.*s\n", STR_ARG(diagnosis->advice[i]));
+        for (int i = 0; i < diagnosis->n_advice; i++)
+            printf("  - %.*s\n", STR_ARG(diagnosis->advice[i]));
     }
-    if (args_has(job->args, "report")) printf("\nreport           %s\n", args_get(job->args, "report").ptr);
+    if (args_has(job->args, "report"))
+        printf("\nreport           %s\n", args_get(job->args, "report").ptr);
 }
 
 /* ---- clusters ---- */
@@ -322,11 +341,14 @@ typedef struct Clusters {
     double ssd;
 } Clusters;
 
-static bool add_clusters(void *arg, int64_t first_row UNUSED, const Predictions *predictions, Error *err)
+static bool add_clusters(void *arg, int64_t first_row UNUSED, const Predictions *predictions,
+                         Error *err)
 {
     Clusters *clusters = arg;
-    if (predictions->n_outputs != 2 || predictions->outputs[0].width != 1 || predictions->outputs[1].width != 1)
-        return error_set(err, ERROR_UNSUPPORTED, "this clustering does not answer with a cluster and a distance");
+    if (predictions->n_outputs != 2 || predictions->outputs[0].width != 1 ||
+        predictions->outputs[1].width != 1)
+        return error_set(err, ERROR_UNSUPPORTED,
+                         "this clustering does not answer with a cluster and a distance");
     for (int64_t i = 0; i < predictions->n_rows; i++) {
         int32_t cluster = (int32_t)predictions->values[0][i];
         double distance = predictions->values[1][i];
@@ -334,8 +356,10 @@ static bool add_clusters(void *arg, int64_t first_row UNUSED, const Predictions 
             return error_set(err, ERROR_LIMIT, "more than %d clusters", CLASSES_MAX);
         if (cluster >= clusters->capacity) {
             int32_t capacity = MAX(cluster + 1, clusters->capacity * 2);
-            clusters->sizes = arena_grow(clusters->arena, clusters->sizes, (size_t)clusters->n, (size_t)capacity, sizeof(int64_t));
-            clusters->sums = arena_grow(clusters->arena, clusters->sums, (size_t)clusters->n, (size_t)capacity, sizeof(double));
+            clusters->sizes = arena_grow(clusters->arena, clusters->sizes, (size_t)clusters->n,
+                                         (size_t)capacity, sizeof(int64_t));
+            clusters->sums = arena_grow(clusters->arena, clusters->sums, (size_t)clusters->n,
+                                        (size_t)capacity, sizeof(double));
             clusters->capacity = capacity;
         }
         clusters->n = MAX(clusters->n, cluster + 1);
@@ -351,8 +375,8 @@ static void print_clusters(const Job *job, const Clusters *clusters)
     int64_t n_rows = job->dataset->n_rows;
     double msd = clusters->ssd / (double)n_rows;
     if (!args_has(job->args, "json")) {
-        printf("%lld rows\n\nmsd %.6g   ssd %.6g\n\ncluster       rows    share          msd\n", (long long)n_rows, msd,
-               clusters->ssd);
+        printf("%lld rows\n\nmsd %.6g   ssd %.6g\n\ncluster       rows    share          msd\n",
+               (long long)n_rows, msd, clusters->ssd);
         for (int32_t k = 0; k < clusters->n; k++)
             printf("%-7d %10lld %6.1f %% %12.6g\n", k, (long long)clusters->sizes[k],
                    100 * (double)clusters->sizes[k] / (double)n_rows,
@@ -381,15 +405,17 @@ static void print_clusters(const Job *job, const Clusters *clusters)
 
 static bool evaluate_clusters(Job *job, const ReadOptions *read, Error *err)
 {
-    DatasetRoles roles = {.no_target = true, .schema = job->artifact.has_schema ? &job->artifact.schema : NULL};
+    DatasetRoles roles = {.no_target = true,
+                          .schema = job->artifact.has_schema ? &job->artifact.schema : NULL};
     roles.ignored = args_all(job->args, "ignore", &roles.n_ignored);
     Clusters clusters = {.arena = &job->arena};
     if (args_has(job->args, "report") || args_has(job->args, "charts"))
-        return error_set(err, ERROR_UNSUPPORTED, "there is no page for clusters yet; leave --report and --charts out");
+        return error_set(err, ERROR_UNSUPPORTED,
+                         "there is no page for clusters yet; leave --report and --charts out");
     if (!read_dataset(job->args->positional[1].ptr, read, &roles, job->pool, &job->dataset, err) ||
         !run_fit_data(job->artifact.algorithm, job->dataset, "given", err) ||
-        !run_predict(job->artifact.algorithm, job->artifact.model, job->dataset, PREDICT_DEFAULT, job->pool,
-                     add_clusters, &clusters, err))
+        !run_predict(job->artifact.algorithm, job->artifact.model, job->dataset, PREDICT_DEFAULT,
+                     job->pool, add_clusters, &clusters, err))
         return false;
     print_clusters(job, &clusters);
     return true;
@@ -408,11 +434,13 @@ static bool run_job(Job *job, bool *ret_usage, Error *err)
     job->task = job->artifact.algorithm->task(job->artifact.model);
     if (job->task == TASK_CLUSTERING) return evaluate_clusters(job, &read, err);
     if (job->task == TASK_RANKING || job->task == TASK_SURVIVAL)
-        return error_set(err, ERROR_UNSUPPORTED, "models for ranking and survival are not evaluated here yet; `clary train` "
-                                                 "reports their metrics on --validation data");
+        return error_set(
+            err, ERROR_UNSUPPORTED,
+            "models for ranking and survival are not evaluated here yet; `clary train` "
+            "reports their metrics on --validation data");
     if (!read_data(job, &read, err)) return false;
-    if (!run_predict(job->artifact.algorithm, job->artifact.model, job->dataset, PREDICT_DEFAULT, job->pool,
-                     take_scores, job, err) ||
+    if (!run_predict(job->artifact.algorithm, job->artifact.model, job->dataset, PREDICT_DEFAULT,
+                     job->pool, take_scores, job, err) ||
         !evaluate_task(job, err))
         return false;
     Diagnosis diagnosis;
@@ -427,7 +455,8 @@ static bool run_job(Job *job, bool *ret_usage, Error *err)
 
 static bool evaluate_run(const Args *args, bool *ret_usage, Error *err)
 {
-    if (args->n_positional != 2) return USAGE("say the model and the data: clary evaluate MODEL DATA");
+    if (args->n_positional != 2)
+        return USAGE("say the model and the data: clary evaluate MODEL DATA");
     Job job = {.args = args, .figures = STRBUF(TEXT_MAX)};
     bool ok = run_job(&job, ret_usage, err);
     strbuf_clear(&job.figures);

@@ -10,8 +10,10 @@
 static const char *const kinds[] = {"gain", "weight", "cover", "total_gain", "total_cover", NULL};
 
 static const Option options[] = {
-    {"kind", 0, "KIND", "gain: mean improvement of its splits; weight: number of splits; cover: rows behind them; "
-                        "total_gain, total_cover: the sums (total_gain)", false, kinds},
+    {"kind", 0, "KIND",
+     "gain: mean improvement of its splits; weight: number of splits; cover: rows behind them; "
+     "total_gain, total_cover: the sums (total_gain)",
+     false, kinds},
     {"json", 0, NULL, "as a JSON object", false, NULL},
     {0},
 };
@@ -52,7 +54,8 @@ static bool importance_run(const Args *args, bool *ret_usage, Error *err)
     if (!artifact_open(args->positional[0].ptr, &artifact, err)) return false;
     const Algorithm *algorithm = artifact.algorithm;
     if (!algorithm->importance)
-        return error_set(err, ERROR_UNSUPPORTED, "models of %s have no feature importance", algorithm->name);
+        return error_set(err, ERROR_UNSUPPORTED, "models of %s have no feature importance",
+                         algorithm->name);
     const char *kind = args_has(args, "kind") ? args_get(args, "kind").ptr : "total_gain";
     double *values, total = 0;
     if (!algorithm->importance(artifact.model, kind, &scratch, &values, err)) return false;
@@ -60,7 +63,8 @@ static bool importance_run(const Args *args, bool *ret_usage, Error *err)
     int32_t n = algorithm->n_features(artifact.model);
     Row *rows = arena_array(&scratch, Row, n);
     for (int32_t j = 0; j < n; j++) {
-        rows[j] = (Row){artifact.has_schema ? artifact.schema.features[j].name : arena_format(&scratch, "f%d", j),
+        rows[j] = (Row){artifact.has_schema ? artifact.schema.features[j].name
+                                            : arena_format(&scratch, "f%d", j),
                         values[j]};
         total += values[j];
     }

@@ -11,7 +11,8 @@
 #include <unistd.h>
 
 static const char *const formats[] = {"csv", "jsonl", "json", NULL};
-static const char *const kinds[] = {"score", "class", "margin", "leaf", "contributions", "interactions", NULL};
+static const char *const kinds[] = {"score",         "class",        "margin", "leaf",
+                                    "contributions", "interactions", NULL};
 
 static const Option options[] = {
     {"output", 'o', "PATH", "where the predictions go (standard output)", false, NULL},
@@ -19,8 +20,10 @@ static const Option options[] = {
     {"kind", 0, "KIND",
      "score: probability, value or class; class: the name or number of the likeliest class; margin: before "
      "the link function; leaf: the leaf of each tree; contributions: of each feature (SHAP), the last the "
-     "bias; interactions: of each pair", false, kinds},
-    {"ignore", 0, "COLUMN", "leave the column out, e.g. the target of data without a header", true, NULL},
+     "bias; interactions: of each pair",
+     false, kinds},
+    {"ignore", 0, "COLUMN", "leave the column out, e.g. the target of data without a header", true,
+     NULL},
     READ_OPTIONS,
     {0},
 };
@@ -47,7 +50,8 @@ typedef struct Writer {
 static bool flush(Writer *writer, Error *err)
 {
     if (writer->text.overflow)
-        return error_set(err, ERROR_LIMIT, "a record of predictions is larger than %d MiB", RECORD_BYTES_MAX >> 20);
+        return error_set(err, ERROR_LIMIT, "a record of predictions is larger than %d MiB",
+                         RECORD_BYTES_MAX >> 20);
     bool ok = fd_write(writer->fd, strbuf_str(&writer->text), "the predictions", err);
     writer->text.len = 0;
     return ok;
@@ -82,7 +86,8 @@ static void add_class(Writer *writer, const Predictions *predictions, int64_t ro
         json_end_object(&json);
     } else if (named) {
         Str name = schema->classes[label];
-        bool quote = str_find(name, ',') < name.len || str_find(name, '"') < name.len || str_find(name, '\n') < name.len;
+        bool quote = str_find(name, ',') < name.len || str_find(name, '"') < name.len ||
+                     str_find(name, '\n') < name.len;
         if (quote) strbuf_add_char(&writer->text, '"');
         for (size_t i = 0; i < name.len; i++) {
             if (name.ptr[i] == '"') strbuf_add_char(&writer->text, '"');
@@ -105,16 +110,19 @@ static bool write_block(void *arg, int64_t first_row, const Predictions *predict
             answer_csv(predictions, i, i + 1, &writer->text);
         else
             answer_object(predictions, i, &writer->text);
-        if (writer->format == 1 || (writer->by_class && writer->format == 0)) strbuf_add_char(&writer->text, '\n');
+        if (writer->format == 1 || (writer->by_class && writer->format == 0))
+            strbuf_add_char(&writer->text, '\n');
         if (writer->text.len >= BUFFER_BYTES && !flush(writer, err)) return false;
     }
     return flush(writer, err);
 }
 
-static bool predict_all(const Artifact *artifact, const Dataset *dataset, const Args *args, Pool *pool, Error *err)
+static bool predict_all(const Artifact *artifact, const Dataset *dataset, const Args *args,
+                        Pool *pool, Error *err)
 {
-    static const PredictKind by_name[] = {PREDICT_DEFAULT, PREDICT_DEFAULT,       PREDICT_MARGIN,
-                                          PREDICT_LEAF,    PREDICT_CONTRIBUTIONS, PREDICT_INTERACTIONS};
+    static const PredictKind by_name[] = {PREDICT_DEFAULT,       PREDICT_DEFAULT,
+                                          PREDICT_MARGIN,        PREDICT_LEAF,
+                                          PREDICT_CONTRIBUTIONS, PREDICT_INTERACTIONS};
     AUTO_FD int fd = -1;
     if (!open_output(args_get(args, "output"), &fd, err)) return false;
     Writer writer = {.fd = fd, .artifact = artifact, .text = STRBUF(RECORD_BYTES_MAX)};
@@ -127,7 +135,8 @@ static bool predict_all(const Artifact *artifact, const Dataset *dataset, const 
             writer.by_class = i == 1;
         }
     if (writer.format == 2) strbuf_add(&writer.text, STR("{\"predictions\":["));
-    bool ok = run_predict(artifact->algorithm, artifact->model, dataset, kind, pool, write_block, &writer, err);
+    bool ok = run_predict(artifact->algorithm, artifact->model, dataset, kind, pool, write_block,
+                          &writer, err);
     if (writer.format == 2) strbuf_add(&writer.text, STR("]}\n"));
     ok = ok && flush(&writer, err);
     strbuf_clear(&writer.text);
@@ -136,7 +145,8 @@ static bool predict_all(const Artifact *artifact, const Dataset *dataset, const 
 
 static bool predict_run(const Args *args, bool *ret_usage, Error *err)
 {
-    if (args->n_positional != 2) return USAGE("say the model and the data: clary predict MODEL DATA");
+    if (args->n_positional != 2)
+        return USAGE("say the model and the data: clary predict MODEL DATA");
     ReadOptions read;
     AUTO(pool_free) Pool *pool = NULL;
     if (!read_options(args, &read, err) || !threads_option(args, &pool, err)) {
@@ -145,7 +155,9 @@ static bool predict_run(const Args *args, bool *ret_usage, Error *err)
     }
     AUTO_ARTIFACT Artifact artifact = {0};
     if (!artifact_open(args->positional[0].ptr, &artifact, err)) return false;
-    DatasetRoles roles = {.label_size = 0, .no_target = true, .schema = artifact.has_schema ? &artifact.schema : NULL};
+    DatasetRoles roles = {.label_size = 0,
+                          .no_target = true,
+                          .schema = artifact.has_schema ? &artifact.schema : NULL};
     roles.ignored = args_all(args, "ignore", &roles.n_ignored);
     AUTO(dataset_free) Dataset *dataset = NULL;
     if (!read_dataset(args->positional[1].ptr, &read, &roles, pool, &dataset, err)) return false;
@@ -160,6 +172,7 @@ const Command predict_command = {
     .examples = examples,
     .options = options,
     .run = predict_run,
-    .more = "MODEL is a model.tar.gz, a model folder, or a model file of the xgboost package (JSON, UBJSON, binary).\n"
-            "Columns are matched by name where the data has a header, else by position.",
+    .more =
+        "MODEL is a model.tar.gz, a model folder, or a model file of the xgboost package (JSON, UBJSON, binary).\n"
+        "Columns are matched by name where the data has a header, else by position.",
 };

@@ -18,15 +18,19 @@
 #include <unistd.h>
 
 static const Option options[] = {
-    {"train", 0, "PATH", "rows to learn from: a file, a folder of parts, - for standard input", false, NULL},
+    {"train", 0, "PATH", "rows to learn from: a file, a folder of parts, - for standard input",
+     false, NULL},
     {"validation", 0, "PATH", "rows to watch the metrics on", false, NULL},
-    {"test", 0, "PATH", "rows to measure the finished model on (algorithms with a test channel)", false, NULL},
-    {"holdout", 0, "SHARE", "put this share of the training rows aside as validation data, e.g. 0.2", false, NULL},
+    {"test", 0, "PATH", "rows to measure the finished model on (algorithms with a test channel)",
+     false, NULL},
+    {"holdout", 0, "SHARE",
+     "put this share of the training rows aside as validation data, e.g. 0.2", false, NULL},
     {"target", 0, "COLUMN", "the column to predict: its name, or its number from 0", false, NULL},
     {"weight", 0, "COLUMN", "the column with the rows' weights", false, NULL},
     {"group", 0, "COLUMN", "the column with the query ids, for ranking", false, NULL},
     {"ignore", 0, "COLUMN", "leave the column out (may be repeated)", true, NULL},
-    {"output", 'o', "PATH", "where the model goes: NAME.tar.gz, or a folder (model.tar.gz)", false, NULL},
+    {"output", 'o', "PATH", "where the model goes: NAME.tar.gz, or a folder (model.tar.gz)", false,
+     NULL},
     {"model", 0, "PATH", "go on from this model", false, NULL},
     {"json", 0, NULL, "end with one JSON object on standard output", false, NULL},
     {"quiet", 'q', NULL, "no progress", false, NULL},
@@ -86,7 +90,8 @@ static bool on_round(void *host, int64_t round, int64_t n_rounds, const MetricVa
 static const ArtifactMetric *find_metric(const Job *job, Str data, Str name)
 {
     for (size_t i = 0; i < job->n_metrics; i++)
-        if (str_eq(job->metrics[i].data, data) && str_eq(job->metrics[i].name, name)) return &job->metrics[i];
+        if (str_eq(job->metrics[i].data, data) && str_eq(job->metrics[i].name, name))
+            return &job->metrics[i];
     return NULL;
 }
 
@@ -96,8 +101,8 @@ static void add_metric(Job *job, Str data, Str name, double value, MetricGoal go
     enum { METRICS_MAX = 128 };
     if (!job->metrics) job->metrics = arena_array(&job->arena, ArtifactMetric, METRICS_MAX);
     if (job->n_metrics == METRICS_MAX || find_metric(job, data, name)) return;
-    job->metrics[job->n_metrics++] =
-        (ArtifactMetric){arena_str(&job->arena, data), arena_str(&job->arena, name), value, goal};
+    job->metrics[job->n_metrics++] = (ArtifactMetric){arena_str(&job->arena, data),
+                                                      arena_str(&job->arena, name), value, goal};
 }
 
 static void on_metric(void *host, const MetricValue *metric)
@@ -147,14 +152,16 @@ static bool read_data(Job *job, Error *err)
     roles.ignored = args_all(args, "ignore", &roles.n_ignored);
     if (job->start.has_schema) roles.schema = &job->start.schema;
 
-    if (!read_dataset(args_get(args, "train").ptr, &job->read, &roles, job->pool, &job->train, err)) return false;
+    if (!read_dataset(args_get(args, "train").ptr, &job->read, &roles, job->pool, &job->train, err))
+        return false;
     if (job->algorithm->supervised && job->train->label_width == 0)
-        return error_set(err, ERROR_INVALID, "which column is to be predicted? say --target COLUMN "
-                                             "(a name, or a number from 0)");
+        return error_set(err, ERROR_INVALID,
+                         "which column is to be predicted? say --target COLUMN "
+                         "(a name, or a number from 0)");
 
     roles.schema = &job->train->schema;
-    if (args_has(args, "validation") &&
-        !read_dataset(args_get(args, "validation").ptr, &job->read, &roles, job->pool, &job->validation, err))
+    if (args_has(args, "validation") && !read_dataset(args_get(args, "validation").ptr, &job->read,
+                                                      &roles, job->pool, &job->validation, err))
         return false;
     if (args_has(args, "test") &&
         !read_dataset(args_get(args, "test").ptr, &job->read, &roles, job->pool, &job->test, err))
@@ -199,7 +206,8 @@ static bool check_given(const Job *job, Error *err)
     size_t n = 0;
     for (; n < job->n_texts; n++) texts[n] = job->texts[n];
     for (const Param *param = job->algorithm->params; param->type != PARAM_TYPE_END; param++)
-        if (!param->preset && !param->optional && !text_is_given(job, param->name) && job->algorithm->suggest)
+        if (!param->preset && !param->optional && !text_is_given(job, param->name) &&
+            job->algorithm->suggest)
             texts[n++] = (ParamText){str_of(param->name), STR("1")};
     void *params = arena_alloc(&scratch, job->algorithm->params_size);
     return params_parse(job->algorithm->params, texts, n, PARAM_STYLE_PLAIN, &scratch, params, err);
@@ -213,8 +221,8 @@ static void take_suggestions(Job *job)
     for (int i = 0; i < n; i++) {
         job->texts[job->n_texts++] = suggestions[i].text;
         if (!args_has(job->args, "quiet"))
-            log_info("--%.*s %.*s, as %s", STR_ARG(suggestions[i].text.name), STR_ARG(suggestions[i].text.value),
-                     suggestions[i].why);
+            log_info("--%.*s %.*s, as %s", STR_ARG(suggestions[i].text.name),
+                     STR_ARG(suggestions[i].text.value), suggestions[i].why);
     }
 }
 
@@ -332,25 +340,30 @@ static bool diagnose(const Job *job, Arena *arena, Diagnosis *ret_diagnosis)
     return diagnosis_make(&input, arena, ret_diagnosis);
 }
 
-static void print_text_result(const Job *job, const Artifact *artifact, const char *output, const Diagnosis *diagnosis)
+static void print_text_result(const Job *job, const Artifact *artifact, const char *output,
+                              const Diagnosis *diagnosis)
 {
     struct stat status;
     char size[32];
-    printf("trained %s on %lld rows of %d features", job->algorithm->name, (long long)job->n_train_rows, job->n_features);
-    if (job->algorithm->iterative) printf(": %lld round%s", (long long)job->n_rounds, job->n_rounds == 1 ? "" : "s");
+    printf("trained %s on %lld rows of %d features", job->algorithm->name,
+           (long long)job->n_train_rows, job->n_features);
+    if (job->algorithm->iterative)
+        printf(": %lld round%s", (long long)job->n_rounds, job->n_rounds == 1 ? "" : "s");
     printf(" in %.2f s, after %.2f s of reading%s\n", job->train_seconds, job->read_seconds,
            job->stopped ? " (interrupted: the model holds the rounds so far)" : "");
     print_metrics(job);
     print_importance(job, artifact->model);
     if (diagnosis) {
         printf("\n%.*s\n", STR_ARG(diagnosis->seen));
-        for (int i = 0; i < diagnosis->n_advice; i++) printf("  - %.*s\n", STR_ARG(diagnosis->advice[i]));
+        for (int i = 0; i < diagnosis->n_advice; i++)
+            printf("  - %.*s\n", STR_ARG(diagnosis->advice[i]));
     }
     bool packed = stat(output, &status) == 0 && S_ISREG(status.st_mode);
     printf("\nmodel            %s%s%s%s\n", output, packed ? " (" : "",
            packed ? bytes_text((double)status.st_size, size) : "", packed ? ")" : "");
     printf("next             clary evaluate %s NEW.csv     how good it is on other data\n"
-           "                 clary predict %s NEW.csv      what it says of new rows\n", output, output);
+           "                 clary predict %s NEW.csv      what it says of new rows\n",
+           output, output);
 }
 
 static void print_json_result(const Job *job, const char *output, const Diagnosis *diagnosis)
@@ -372,7 +385,8 @@ static void print_json_result(const Job *job, const char *output, const Diagnosi
     json_begin_object(&json);
     for (size_t i = 0; i < job->n_metrics; i++) {
         const ArtifactMetric *metric = &job->metrics[i];
-        json_name(&json, arena_format(&scratch, "%.*s:%.*s", STR_ARG(metric->data), STR_ARG(metric->name)));
+        json_name(&json, arena_format(&scratch, "%.*s:%.*s", STR_ARG(metric->data),
+                                      STR_ARG(metric->name)));
         json_double(&json, metric->value);
     }
     json_end_object(&json);
@@ -397,20 +411,30 @@ static bool train_and_save(Job *job, const char *output, Error *err)
 {
     void *params;
     take_suggestions(job);
-    if (!run_check(job->algorithm, job->texts, job->n_texts, &job->arena, &params, err)) return false;
+    if (!run_check(job->algorithm, job->texts, job->n_texts, &job->arena, &params, err))
+        return false;
 
     int64_t seed = 0;
     for (size_t i = 0; i < job->n_texts; i++)
         if (str_is(job->texts[i].name, "seed")) str_to_int64(job->texts[i].value, &seed);
-    TrainData data = {.train = job->train, .validation = job->validation, .test = job->test,
+    TrainData data = {.train = job->train,
+                      .validation = job->validation,
+                      .test = job->test,
                       .start = job->start.model};
-    TrainRun run = {.pool = job->pool, .seed = (uint64_t)seed, .arena = &job->arena, .host = job,
-                    .round = on_round, .metric = on_metric, .log = on_log, .warn = on_warn};
+    TrainRun run = {.pool = job->pool,
+                    .seed = (uint64_t)seed,
+                    .arena = &job->arena,
+                    .host = job,
+                    .round = on_round,
+                    .metric = on_metric,
+                    .log = on_log,
+                    .warn = on_warn};
     struct sigaction action = {.sa_handler = on_interrupt}, before;
     sigaction(SIGINT, &action, &before);
     double start = clock_seconds();
     progress_start(&job->progress, args_has(job->args, "quiet"));
-    AUTO_ARTIFACT Artifact artifact = {.algorithm = job->algorithm, .seed = (uint64_t)seed, .has_schema = true};
+    AUTO_ARTIFACT Artifact artifact = {
+        .algorithm = job->algorithm, .seed = (uint64_t)seed, .has_schema = true};
     bool ok = run_train(job->algorithm, params, &data, &run, &artifact.model, err);
     progress_end(&job->progress);
     sigaction(SIGINT, &before, NULL);
@@ -454,8 +478,9 @@ static bool run_job(Job *job, bool *ret_usage, Error *err)
     if (args_has(args, "model")) {
         if (!artifact_open(args_get(args, "model").ptr, &job->start, err)) return false;
         if (job->start.algorithm != job->algorithm)
-            return error_set(err, ERROR_INVALID, "'%s' is a model of %s, not of %s", args_get(args, "model").ptr,
-                             job->start.algorithm->name, job->algorithm->name);
+            return error_set(err, ERROR_INVALID, "'%s' is a model of %s, not of %s",
+                             args_get(args, "model").ptr, job->start.algorithm->name,
+                             job->algorithm->name);
     }
     double start = clock_seconds();
     if (!read_data(job, err)) return false;
@@ -474,9 +499,10 @@ static bool unknown_algorithm(Str name, Error *err)
     }
     int nearest = str_nearest(name, names, n);
     if (nearest >= 0)
-        return error_set(err, ERROR_INVALID, "unknown algorithm '%.*s' (did you mean '%s'?)", STR_ARG(name),
-                         algorithms[nearest]->name);
-    return error_set(err, ERROR_INVALID, "unknown algorithm '%.*s'; there are %s", STR_ARG(name), strbuf_cstr(&all));
+        return error_set(err, ERROR_INVALID, "unknown algorithm '%.*s' (did you mean '%s'?)",
+                         STR_ARG(name), algorithms[nearest]->name);
+    return error_set(err, ERROR_INVALID, "unknown algorithm '%.*s'; there are %s", STR_ARG(name),
+                     strbuf_cstr(&all));
 }
 
 static bool train_run_command(const Args *args, bool *ret_usage, Error *err)
@@ -489,7 +515,8 @@ static bool train_run_command(const Args *args, bool *ret_usage, Error *err)
     }
     if (args->n_positional > 1)
         return USAGE("'%.*s' is one word too many", STR_ARG(args->positional[1]));
-    if (!args_has(args, "train")) return USAGE("option '--train' is required: the rows to learn from");
+    if (!args_has(args, "train"))
+        return USAGE("option '--train' is required: the rows to learn from");
 
     Job job = {.args = args, .algorithm = algorithm};
     job.curves.arena = &job.arena;

@@ -19,7 +19,8 @@ bool use_color(int fd)
 
 void progress_start(Progress *progress, bool quiet)
 {
-    *progress = (Progress){.terminal = isatty(STDERR_FILENO), .quiet = quiet, .start = clock_seconds()};
+    *progress = (Progress){
+        .terminal = isatty(STDERR_FILENO), .quiet = quiet, .start = clock_seconds()};
 }
 
 static int terminal_width(void)
@@ -42,7 +43,8 @@ static void add_time(StrBuf *line, double seconds)
         strbuf_addf(line, "%d:%02d min", (int)(seconds / 60), (int)seconds % 60);
 }
 
-void progress_round(Progress *progress, int64_t round, int64_t n_rounds, const MetricValue *metrics, int n)
+void progress_round(Progress *progress, int64_t round, int64_t n_rounds, const MetricValue *metrics,
+                    int n)
 {
     if (progress->quiet) return;
     double now = clock_seconds(), elapsed = now - progress->start;

@@ -40,7 +40,8 @@ void json_reader_init(JsonReader *reader, Str text)
     }
 }
 
-__attribute__((cold, noinline)) static JsonToken fail(JsonReader *reader, size_t at, const char *reason)
+__attribute__((cold, noinline)) static JsonToken fail(JsonReader *reader, size_t at,
+                                                      const char *reason)
 {
     reader->state = STATE_ERROR;
     reader->at = at;
@@ -64,8 +65,9 @@ static inline size_t scan_plain(const char *p, size_t at, size_t len)
     for (; at + 16 <= len; at += 16) {
         __m128i x = _mm_loadu_si128((const __m128i *)(const void *)(p + at));
         /* Bytes from 0x80 are negative, so one comparison finds them and control characters. */
-        __m128i special = _mm_or_si128(_mm_cmplt_epi8(x, blank),
-                                       _mm_or_si128(_mm_cmpeq_epi8(x, quote), _mm_cmpeq_epi8(x, backslash)));
+        __m128i special = _mm_or_si128(
+            _mm_cmplt_epi8(x, blank),
+            _mm_or_si128(_mm_cmpeq_epi8(x, quote), _mm_cmpeq_epi8(x, backslash)));
         int mask = _mm_movemask_epi8(special);
         if (mask) return at + (size_t)__builtin_ctz((unsigned)mask);
     }
@@ -205,7 +207,8 @@ static inline __attribute__((always_inline)) JsonToken read_number(JsonReader *r
         if (reader->non_finite && at < len && p[at] == 'I') {
             reader->at = at;
             JsonToken token = read_word(reader, STR("Infinity"), JSON_TOKEN_NUMBER);
-            if (token == JSON_TOKEN_NUMBER) reader->raw = str_slice(reader->text, begin, reader->at);
+            if (token == JSON_TOKEN_NUMBER)
+                reader->raw = str_slice(reader->text, begin, reader->at);
             return token;
         }
         return fail(reader, begin, "a minus without a number");
@@ -217,7 +220,8 @@ static inline __attribute__((always_inline)) JsonToken read_number(JsonReader *r
     at = read_digits(p, at, len, &digits);
     if (at < len && p[at] == '.') {
         size_t fraction = ++at;
-        if (at >= len || !is_digit(p[at])) return fail(reader, begin, "a number without digits after its point");
+        if (at >= len || !is_digit(p[at]))
+            return fail(reader, begin, "a number without digits after its point");
         at = read_digits(p, at, len, &digits);
         n_fraction = at - fraction;
     }
@@ -227,7 +231,8 @@ static inline __attribute__((always_inline)) JsonToken read_number(JsonReader *r
         at++;
         bool negative = at < len && p[at] == '-';
         if (at < len && (p[at] == '+' || p[at] == '-')) at++;
-        if (at >= len || !is_digit(p[at])) return fail(reader, begin, "a number without digits in its exponent");
+        if (at >= len || !is_digit(p[at]))
+            return fail(reader, begin, "a number without digits in its exponent");
         size_t exponent_begin = at;
         at = read_digits(p, at, len, &exponent);
         is_short = is_short && at - exponent_begin <= 3;
@@ -310,9 +315,14 @@ JsonToken json_next(JsonReader *reader)
         if (reader->depth == 0)
             return at == len ? JSON_TOKEN_END : fail(reader, at, "something after the value");
         bool in_array = reader->stack[reader->depth - 1] == '[';
-        if (at == len) return fail(reader, at, in_array ? "an array that does not end" : "an object that does not end");
+        if (at == len)
+            return fail(reader, at,
+                        in_array ? "an array that does not end" : "an object that does not end");
         if (p[at] == (in_array ? ']' : '}')) return close_nested(reader, p[at]);
-        if (p[at] != ',') return fail(reader, at, in_array ? "neither ',' nor ']' after a value" : "neither ',' nor '}' after a value");
+        if (p[at] != ',')
+            return fail(reader, at,
+                        in_array ? "neither ',' nor ']' after a value"
+                                 : "neither ',' nor '}' after a value");
         at = reader->at = skip_blanks(p, at + 1, len);
         if (!in_array) {
             if (at == len || p[at] != '"') return fail(reader, at, "no name after a comma");
@@ -327,7 +337,8 @@ JsonToken json_next(JsonReader *reader)
         if (p[at] != '"') return fail(reader, at, "a name that is not in quotes");
         return read_name(reader);
     }
-    if (at == len) return fail(reader, at, len == 0 ? "an empty text" : "the end where a value must stand");
+    if (at == len)
+        return fail(reader, at, len == 0 ? "an empty text" : "the end where a value must stand");
     return read_value(reader);
 }
 
@@ -375,10 +386,12 @@ Str json_reader_string(const JsonReader *reader, Arena *arena)
  * or division rounds once (Clinger: How to Read Floating Point Numbers Accurately, 1990). */
 static inline bool short_double(const JsonReader *reader, double *ret_value)
 {
-    static const double tens[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                                  1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+    static const double tens[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                  1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                  1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
     int32_t power = reader->power;
-    if (!reader->short_number || reader->digits > 1ull << 53 || power < -22 || power > 22) return false;
+    if (!reader->short_number || reader->digits > 1ull << 53 || power < -22 || power > 22)
+        return false;
     double x = (double)reader->digits;
     x = power < 0 ? x / tens[-power] : x * tens[power];
     *ret_value = reader->raw.ptr[0] == '-' ? -x : x;
@@ -388,7 +401,8 @@ static inline bool short_double(const JsonReader *reader, double *ret_value)
 double json_reader_number(const JsonReader *reader)
 {
     double x = 0;
-    if (!short_double(reader, &x)) number_parse_double(reader->raw.ptr, reader->raw.ptr + reader->raw.len, &x);
+    if (!short_double(reader, &x))
+        number_parse_double(reader->raw.ptr, reader->raw.ptr + reader->raw.len, &x);
     return x;
 }
 

@@ -19,7 +19,7 @@ typedef enum JsonType {
     JSON_STRING,
     JSON_ARRAY,
     JSON_OBJECT,
-    JSON_FLOATS, /* array of numbers of one type, kept packed: UBJSON's strongly typed arrays, */
+    JSON_FLOATS,  /* array of numbers of one type, kept packed: UBJSON's strongly typed arrays, */
     JSON_DOUBLES, /* and what the tree reader makes of long arrays of numbers when asked to */
     JSON_INT32S,
     JSON_INT64S,
@@ -39,7 +39,7 @@ struct Json {
     Str text;      /* JSON_STRING: unescaped UTF-8; JSON_NUMBER: as written */
     size_t n;      /* elements or members */
     union {
-        const Json *const *items;   /* JSON_ARRAY */
+        const Json *const *items;  /* JSON_ARRAY */
         const JsonMember *members; /* JSON_OBJECT, in their order, repeated names removed */
         const float *floats;
         const double *doubles;
@@ -64,7 +64,8 @@ const Json *json_get(const Json *object, const char *name);
 const Json *json_at(const Json *array, size_t i); /* NULL out of range; JSON_ARRAY only */
 
 /* Checked access with the error "member 'NAME' is missing" / "is not a string". */
-bool json_need(const Json *object, const char *name, JsonType type, const Json **ret_value, Error *err);
+bool json_need(const Json *object, const char *name, JsonType type, const Json **ret_value,
+               Error *err);
 
 /* Element i of any kind of array of numbers (JSON_ARRAY of JSON_NUMBER, or a packed one), as
  * double; fails when it is no number. */
@@ -91,17 +92,17 @@ typedef enum JsonToken {
 
 typedef struct JsonReader {
     Str text;
-    size_t at;        /* next byte */
+    size_t at; /* next byte */
     int depth;
     uint8_t stack[JSON_DEPTH_MAX]; /* '[' or '{' */
     int state;
-    bool non_finite;  /* set after init: accept NaN, Infinity and -Infinity as numbers */
+    bool non_finite; /* set after init: accept NaN, Infinity and -Infinity as numbers */
     bool boolean;
-    Str raw;          /* string or name: bytes between the quotes, escapes still in; number: its text */
-    bool escaped;     /* raw holds escapes */
-    uint64_t digits;  /* of the number, without point and sign: its value is digits x 10^power ... */
+    Str raw;      /* string or name: bytes between the quotes, escapes still in; number: its text */
+    bool escaped; /* raw holds escapes */
+    uint64_t digits; /* of the number, without point and sign: its value is digits x 10^power ... */
     int32_t power;
-    bool short_number; /* ... when this says so; else only raw has it */
+    bool short_number;  /* ... when this says so; else only raw has it */
     const char *reason; /* of JSON_TOKEN_ERROR */
 } JsonReader;
 
@@ -128,7 +129,9 @@ typedef struct JsonWriter {
     bool non_finite; /* write NaN, Infinity and -Infinity instead of null */
 } JsonWriter;
 
+/* clang-format off */
 #define JSON_WRITER(buffer) {.out = (buffer), .first = {true}}
+/* clang-format on */
 
 void json_begin_object(JsonWriter *writer);
 void json_end_object(JsonWriter *writer);

@@ -114,7 +114,8 @@ TEST(json, depth_is_limited)
         const Json *value;
         memset(text, '[', depth);
         memset(text + depth, ']', depth);
-        CHECK(json_parse((Str){text, 2 * depth}, &arena, &value, &err) == (depth <= JSON_DEPTH_MAX));
+        CHECK(json_parse((Str){text, 2 * depth}, &arena, &value, &err) ==
+              (depth <= JSON_DEPTH_MAX));
         if (depth > JSON_DEPTH_MAX) CHECK(str_has(str_of(err.text), STR("more than 128")));
     }
 }
@@ -139,7 +140,9 @@ TEST(json, access_is_checked)
     ARENA(arena);
     Error err = {0};
     const Json *value = NULL, *member = NULL;
-    CHECK_OK(json_parse(STR("{\"a\":\"x\",\"b\":[1,2.5,null],\"c\":9007199254740993}"), &arena, &value, &err), err);
+    CHECK_OK(json_parse(STR("{\"a\":\"x\",\"b\":[1,2.5,null],\"c\":9007199254740993}"), &arena,
+                        &value, &err),
+             err);
     CHECK(!json_need(value, "z", JSON_STRING, &member, &err));
     CHECK_STR(str_of(err.text), STR("member 'z' is missing"));
     CHECK(!json_need(value, "a", JSON_NUMBER, &member, &err));
@@ -149,7 +152,8 @@ TEST(json, access_is_checked)
     CHECK(json_number_at(array, 1, &x));
     CHECK_NEAR(x, 2.5, 0);
     CHECK(!json_number_at(array, 2, &x) && !json_number_at(array, 3, &x));
-    CHECK(!json_at(array, 3) && !json_at(value, 0) && !json_get(array, "a") && !json_get(NULL, "a"));
+    CHECK(!json_at(array, 3) && !json_at(value, 0) && !json_get(array, "a") &&
+          !json_get(NULL, "a"));
     int64_t integer = 0;
     CHECK(json_to_int64(json_get(value, "c"), &integer));
     CHECK_INT(integer, 9007199254740993);
@@ -201,10 +205,26 @@ TEST(json, the_reader_pulls_and_skips)
 
 TEST(json, numbers_are_correctly_rounded)
 {
-    static const char *const fixed[] = {"0", "-0", "0.1", "1e22", "1e23", "9007199254740993", "16777217", "16777219",
-                                        "1.00000017881393432617187499", "1.00000017881393432617187500", "3.4028236e38",
-                                        "1e-45", "7e-46", "1.17549430e-38", "123456789012345678901", "0.000000000000000000001",
-                                        "1e999", "-1e-999", "4503599627370497.5", "1.5e0010"};
+    static const char *const fixed[] = {"0",
+                                        "-0",
+                                        "0.1",
+                                        "1e22",
+                                        "1e23",
+                                        "9007199254740993",
+                                        "16777217",
+                                        "16777219",
+                                        "1.00000017881393432617187499",
+                                        "1.00000017881393432617187500",
+                                        "3.4028236e38",
+                                        "1e-45",
+                                        "7e-46",
+                                        "1.17549430e-38",
+                                        "123456789012345678901",
+                                        "0.000000000000000000001",
+                                        "1e999",
+                                        "-1e-999",
+                                        "4503599627370497.5",
+                                        "1.5e0010"};
     char text[64];
     uint64_t state = 1;
     for (int i = 0; i < 200000; i++) {
@@ -212,17 +232,20 @@ TEST(json, numbers_are_correctly_rounded)
         if (i < (int)COUNT(fixed))
             snprintf(text, sizeof text, "%s", fixed[i]);
         else if (i % 2)
-            snprintf(text, sizeof text, "%s%llu.%0*llue%d", i % 3 ? "" : "-", (unsigned long long)(state >> 60),
-                     (int)(state >> 33 & 15) + 1, (unsigned long long)(state >> 30 & 0xfffffff), (int)(state >> 20 & 63) - 32);
+            snprintf(text, sizeof text, "%s%llu.%0*llue%d", i % 3 ? "" : "-",
+                     (unsigned long long)(state >> 60), (int)(state >> 33 & 15) + 1,
+                     (unsigned long long)(state >> 30 & 0xfffffff), (int)(state >> 20 & 63) - 32);
         else
-            snprintf(text, sizeof text, "%.*g", (int)(state >> 40 & 15) + 1, (double)(int64_t)state * 1e-18);
+            snprintf(text, sizeof text, "%.*g", (int)(state >> 40 & 15) + 1,
+                     (double)(int64_t)state * 1e-18);
         JsonReader reader;
         json_reader_init(&reader, str_of(text));
         CHECK_INT(json_next(&reader), JSON_TOKEN_NUMBER);
         double x = json_reader_number(&reader), want = strtod(text, NULL);
         float y = json_reader_float(&reader), want_float = strtof(text, NULL);
         if (memcmp(&x, &want, sizeof x) || memcmp(&y, &want_float, sizeof y))
-            FAIL("%s is %.17g and %.9g, not %.17g and %.9g", text, x, (double)y, want, (double)want_float);
+            FAIL("%s is %.17g and %.9g, not %.17g and %.9g", text, x, (double)y, want,
+                 (double)want_float);
     }
 }
 
@@ -266,7 +289,8 @@ TEST(ubjson, good_bytes_become_trees)
         {STR_INIT("d\x3f\xc0\x00\x00"), "1.5"},
         {STR_INIT("D\xbf\xe0\x00\x00\x00\x00\x00\x00"), "-0.5"},
         {STR_INIT("Hi\x04"
-                  "1e-3"), "1e-3"},
+                  "1e-3"),
+         "1e-3"},
         {STR_INIT("CA"), "\"A\""},
         {STR_INIT("SU\x02hi"), "\"hi\""},
         {STR_INIT("SL\x00\x00\x00\x00\x00\x00\x00\x02hi"), "\"hi\""},
@@ -281,22 +305,26 @@ TEST(ubjson, good_bytes_become_trees)
         {STR_INIT("[$I#i\x01\xff\xfe"), "[-2]"},
         {STR_INIT("[$S#i\x02i\x01"
                   "ai\x01"
-                  "b"), "[\"a\",\"b\"]"},
+                  "b"),
+         "[\"a\",\"b\"]"},
         {STR_INIT("[$[#i\x02]]"), "[[],[]]"},
         {STR_INIT("[$d#i\x00"), "[]"},
         {STR_INIT("{i\x01"
                   "aTi\x01"
                   "b[]i\x01"
-                  "aF}"), "{\"a\":false,\"b\":[]}"},
+                  "aF}"),
+         "{\"a\":false,\"b\":[]}"},
         {STR_INIT("{$i#i\x01i\x01"
-                  "a\x05"), "{\"a\":5}"},
+                  "a\x05"),
+         "{\"a\":5}"},
         {STR_INIT("{#i\x00"), "{}"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         ARENA(arena);
         Error err = {0};
         const Json *value = NULL;
-        if (!ubjson_parse(cases[i].in, &arena, &value, &err)) FAIL("%s: %s", cases[i].out, err.text);
+        if (!ubjson_parse(cases[i].in, &arena, &value, &err))
+            FAIL("%s: %s", cases[i].out, err.text);
         AUTO_STRBUF StrBuf out = STRBUF(1000);
         JsonWriter writer = JSON_WRITER(&out);
         json_value(&writer, value);
@@ -322,9 +350,11 @@ TEST(ubjson, bad_bytes_are_refused_with_place_and_reason)
         {STR_INIT("Hi\x02zz"), "UBJSON: byte 1: a high-precision number that is none"},
         {STR_INIT("[T"), "UBJSON: byte 2: the end of the file within a value"},
         {STR_INIT("[T}"), "UBJSON: byte 2: an unknown type"},
-        {STR_INIT("[$Z#i\x01"), "UBJSON: byte 2: an element type that is unknown or has no payload"},
+        {STR_INIT("[$Z#i\x01"),
+         "UBJSON: byte 2: an element type that is unknown or has no payload"},
         {STR_INIT("[$d"), "UBJSON: byte 3: an element type without a count"},
-        {STR_INIT("[$d#L\x7f\xff\xff\xff\xff\xff\xff\xff"), "UBJSON: byte 3: more elements than the file has bytes"},
+        {STR_INIT("[$d#L\x7f\xff\xff\xff\xff\xff\xff\xff"),
+         "UBJSON: byte 3: more elements than the file has bytes"},
         {STR_INIT("[$d#i\x02\0\0\0\0"), "UBJSON: byte 6: an array that is longer than the file"},
         {STR_INIT("[#l\x7f\xff\xff\xffT"), "UBJSON: byte 1: more elements than the file has bytes"},
         {STR_INIT("{T}"), "UBJSON: byte 1: a length that is no integer"},

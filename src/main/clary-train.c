@@ -9,7 +9,8 @@
 
 static const Option options[] = {
     {"algorithm", 0, "NAME", "xgboost, kmeans, ...: or set CLARY_ALGORITHM", false, NULL},
-    {"base-dir", 0, "PATH", "what SageMaker's containers have as /opt/ml (SAGEMAKER_BASE_DIR)", false, NULL},
+    {"base-dir", 0, "PATH", "what SageMaker's containers have as /opt/ml (SAGEMAKER_BASE_DIR)",
+     false, NULL},
     {"threads", 0, "N", "threads to use (all processors)", false, NULL},
     {"describe", 0, NULL, "print every algorithm's specification as JSON", false, NULL},
     {"help", 'h', NULL, "print this help", false, NULL},
@@ -28,7 +29,8 @@ static void print_help(void)
          "  SAGEMAKER_BASE_DIR=/jobs/a clary-train --algorithm xgboost\n"
          "  clary-train --describe\n\nOptions");
     for (const Option *option = options; option->name; option++)
-        printf("  --%-10s %-5s %s\n", option->name, option->value ? option->value : "", option->help);
+        printf("  --%-10s %-5s %s\n", option->name, option->value ? option->value : "",
+               option->help);
 }
 
 static int describe(void)
@@ -49,7 +51,8 @@ static int run(const Args *args)
     }
     if (args_has(args, "describe")) return describe();
     if (!args_int(args, "threads", 1, 1024, 0, &n_threads, &err)) return fail(err.text);
-    if (args->n_positional > 1 || (args->n_positional == 1 && !str_is(args->positional[0], "train")))
+    if (args->n_positional > 1 ||
+        (args->n_positional == 1 && !str_is(args->positional[0], "train")))
         return fail("the only word that may stand there is 'train'");
 
     const char *base = getenv("SAGEMAKER_BASE_DIR"), *name = getenv("CLARY_ALGORITHM");
@@ -67,7 +70,8 @@ int main(int argc, char **argv)
 {
     Error err = {0};
     Args args;
-    int status = args_parse(options, NULL, argc - 1, argv + 1, &args, &err) ? run(&args) : fail(err.text);
+    int status = args_parse(options, NULL, argc - 1, argv + 1, &args, &err) ? run(&args)
+                                                                            : fail(err.text);
     args_clear(&args);
     return status;
 }

@@ -66,14 +66,14 @@ typedef struct Lloyd {
     float *upper, *lower;
     bool first; /* nothing is assigned yet */
 
-    Change *changes; /* in the place of their chunk's rows */
+    Change *changes;    /* in the place of their chunk's rows */
     int32_t *n_changes; /* of each chunk */
     int64_t n_changed;
 
     /* Cheap comparisons pay only where they settle many rows; of each chunk, and what follows. */
     struct Tries {
         int32_t own, own_left, neighbors, neighbors_left;
-    } *tries;
+    } * tries;
     bool try_own, try_neighbors;
     int64_t n_assigned; /* how often rows were assigned */
 
@@ -83,17 +83,17 @@ typedef struct Lloyd {
     bool sums_valid, delta;
     int64_t block_rows;
     size_t n_blocks;
-    double *partial; /* dense only: n_blocks x as many as in sums */
+    double *partial;        /* dense only: n_blocks x as many as in sums */
     double *partial_counts; /* n_blocks x k */
     float *partial_upper;   /* n_blocks x k: the largest upper bound of a center's rows */
-    int32_t *order;   /* sparse only: rows by center */
+    int32_t *order;         /* sparse only: rows by center */
     int64_t *order_start;
 
-    float *moved;  /* k: how far each center went, at most */
-    float *drop;   /* by how much the lower bounds of its rows must be lowered */
-    float *beyond; /* distance to the nearest center that `drop` does not cover */
-    float *gap;    /* half the distance to the nearest other center */
-    float *reach;  /* the largest upper bound among its rows */
+    float *moved;        /* k: how far each center went, at most */
+    float *drop;         /* by how much the lower bounds of its rows must be lowered */
+    float *beyond;       /* distance to the nearest center that `drop` does not cover */
+    float *gap;          /* half the distance to the nearest other center */
+    float *reach;        /* the largest upper bound among its rows */
     double *square_part; /* of the cost */
 
     float *panels; /* one for each thread that may be inside */
@@ -120,7 +120,8 @@ static void panel_give(Lloyd *lloyd, int slot)
 
 /* ---- assignment ---- */
 
-static void settle(Lloyd *lloyd, int64_t begin, int32_t r, int32_t center, float upper, float lower, size_t chunk)
+static void settle(Lloyd *lloyd, int64_t begin, int32_t r, int32_t center, float upper, float lower,
+                   size_t chunk)
 {
     int64_t row = begin + r;
     int32_t old = lloyd->assigned[row];
@@ -159,7 +160,8 @@ static int tighten(Lloyd *lloyd, int64_t begin, int32_t *list, int n)
     int kept = 0;
     for (int i = 0; i < n; i++) {
         int32_t r = list[i], a = assigned[r];
-        float u = sqrtf(squares[i] * (1 + lloyd->relative)), l = lloyd->lower[begin + r], gap = lloyd->gap[a];
+        float u = sqrtf(squares[i] * (1 + lloyd->relative)), l = lloyd->lower[begin + r],
+              gap = lloyd->gap[a];
         lloyd->upper[begin + r] = u;
         list[kept] = r;
         kept += u > MAX(l, gap);
@@ -169,7 +171,8 @@ static int tighten(Lloyd *lloyd, int64_t begin, int32_t *list, int n)
 
 /* Compares the listed rows with the neighbors of their centers, as far as these can matter; keeps
  * those for which that would be as much work as all centers. */
-static int compare_neighbors(Lloyd *lloyd, size_t chunk, int64_t begin, int32_t *list, int n, float *row)
+static int compare_neighbors(Lloyd *lloyd, size_t chunk, int64_t begin, int32_t *list, int n,
+                             float *row)
 {
     int32_t m = lloyd->n_neighbors, many = MIN(m, lloyd->k * 2 / 5);
     float squares[NEIGHBORS_MAX] UNINITIALIZED;
@@ -203,9 +206,11 @@ static int compare_neighbors(Lloyd *lloyd, size_t chunk, int64_t begin, int32_t 
     return kept;
 }
 
-static void compare_all(Lloyd *lloyd, size_t chunk, int64_t begin, const int32_t *list, int n, float *panel)
+static void compare_all(Lloyd *lloyd, size_t chunk, int64_t begin, const int32_t *list, int n,
+                        float *panel)
 {
-    float norms[NEAREST_ROWS] UNINITIALIZED, upper[NEAREST_ROWS] UNINITIALIZED, lower[NEAREST_ROWS] UNINITIALIZED;
+    float norms[NEAREST_ROWS] UNINITIALIZED, upper[NEAREST_ROWS] UNINITIALIZED,
+        lower[NEAREST_ROWS] UNINITIALIZED;
     int32_t rows[NEAREST_ROWS] UNINITIALIZED;
     Nearest nearest UNINITIALIZED;
     for (int i = 0; i < n; i += NEAREST_ROWS) {
@@ -214,7 +219,8 @@ static void compare_all(Lloyd *lloyd, size_t chunk, int64_t begin, const int32_t
         nearest_fill(&lloyd->data->lines, begin, rows, panel, norms);
         nearest_find(panel, lloyd->packed, lloyd->k, lloyd->d, &nearest);
         nearest_bounds(&nearest, norms, lloyd->relative, lloyd->norm_max, upper, lower);
-        for (int r = 0; r < m; r++) settle(lloyd, begin, rows[r], nearest.index[r], upper[r], lower[r], chunk);
+        for (int r = 0; r < m; r++)
+            settle(lloyd, begin, rows[r], nearest.index[r], upper[r], lower[r], chunk);
     }
 }
 
@@ -222,12 +228,14 @@ static void assign_sparse(Lloyd *lloyd, size_t chunk, int64_t begin, const int32
 {
     const Matrix *matrix = &lloyd->data->matrix;
     for (int i = 0; i < n; i++) {
-        int64_t row = begin + list[i], first = matrix->row_start[row], entries = matrix->row_start[row + 1] - first;
+        int64_t row = begin + list[i], first = matrix->row_start[row],
+                entries = matrix->row_start[row + 1] - first;
         const int32_t *col = matrix->col + first;
         const float *value = matrix->value + first;
         float norm = 0;
         for (int64_t e = 0; e < entries; e++) norm += value[e] * value[e];
-        NearestRow found = nearest_find_sparse(col, value, entries, lloyd->packed, lloyd->k, lloyd->d);
+        NearestRow found = nearest_find_sparse(col, value, entries, lloyd->packed, lloyd->k,
+                                               lloyd->d);
         float slack = lloyd->relative * (norm + lloyd->norm_max);
         float near = norm - 2 * found.best, next = norm - 2 * found.second - slack;
         float upper = sqrtf(MAX(near, 0) + slack), lower = sqrtf(MAX(next, 0));
@@ -301,7 +309,8 @@ static void plan_tries(Lloyd *lloyd)
     }
     bool again = ++lloyd->n_assigned % AGAIN == 0;
     lloyd->try_own = again || sum.own - sum.own_left > sum.own / 10;
-    lloyd->try_neighbors = lloyd->n_neighbors && (again || sum.neighbors - sum.neighbors_left > sum.neighbors / 10);
+    lloyd->try_neighbors = lloyd->n_neighbors &&
+                           (again || sum.neighbors - sum.neighbors_left > sum.neighbors / 10);
 }
 
 static void assign(Lloyd *lloyd)
@@ -320,7 +329,8 @@ static void assign(Lloyd *lloyd)
 static void sum_changes(const Lloyd *lloyd, int32_t group, int64_t begin, int64_t end, double *to)
 {
     const LloydData *data = lloyd->data;
-    int32_t rows[CHUNK_ROWS] UNINITIALIZED, now[CHUNK_ROWS] UNINITIALIZED, old[CHUNK_ROWS] UNINITIALIZED;
+    int32_t rows[CHUNK_ROWS] UNINITIALIZED, now[CHUNK_ROWS] UNINITIALIZED,
+        old[CHUNK_ROWS] UNINITIALIZED;
     for (int64_t chunk = begin; chunk < end; chunk += CHUNK_ROWS) {
         const Change *changes = lloyd->changes + chunk;
         int32_t n = lloyd->n_changes[chunk / CHUNK_ROWS];
@@ -360,8 +370,10 @@ static void sum_task(void *arg, size_t task, size_t unused0, size_t unused1)
     (void)unused0;
     (void)unused1;
     Lloyd *lloyd = arg;
-    size_t groups = (size_t)sum_groups(lloyd), block = task / (groups + 1), group = task % (groups + 1);
-    int64_t begin = (int64_t)block * lloyd->block_rows, end = MIN(begin + lloyd->block_rows, lloyd->n);
+    size_t groups = (size_t)sum_groups(lloyd), block = task / (groups + 1),
+           group = task % (groups + 1);
+    int64_t begin = (int64_t)block * lloyd->block_rows,
+            end = MIN(begin + lloyd->block_rows, lloyd->n);
     if (group == groups) {
         count_block(lloyd, block, begin, end);
         return;
@@ -372,8 +384,8 @@ static void sum_task(void *arg, size_t task, size_t unused0, size_t unused1)
     if (lloyd->delta)
         sum_changes(lloyd, (int32_t)group, begin, end, to);
     else
-        nearest_sum(&lloyd->data->lines, (int32_t)group, begin, NULL, lloyd->assigned + begin, lloyd->data->weight,
-                    (int32_t)(end - begin), 1, to);
+        nearest_sum(&lloyd->data->lines, (int32_t)group, begin, NULL, lloyd->assigned + begin,
+                    lloyd->data->weight, (int32_t)(end - begin), 1, to);
 }
 
 /* Adds the blocks' sums of some groups. */
@@ -396,7 +408,8 @@ static void combine_groups(void *arg, size_t unused, size_t begin, size_t end)
 static inline double *sums_of(const Lloyd *lloyd, int32_t center, int32_t column)
 {
     if (lloyd->sparse) return lloyd->sums + (int64_t)center * lloyd->d + column;
-    return lloyd->sums + ((int64_t)(column / NEAREST_LINE) * lloyd->k + center) * NEAREST_LINE + column % NEAREST_LINE;
+    return lloyd->sums + ((int64_t)(column / NEAREST_LINE) * lloyd->k + center) * NEAREST_LINE +
+           column % NEAREST_LINE;
 }
 
 static void order_by_center(Lloyd *lloyd)
@@ -573,9 +586,11 @@ static void bound_center(void *arg, size_t a, size_t unused0, size_t unused1)
     int32_t k = lloyd->k, n = 0;
     Error err;
     AUTO_DATA float *squares = data_array(float, k, "distances of centers", &err);
-    AUTO_DATA Neighbor *others = squares ? data_array(Neighbor, k, "distances of centers", &err) : NULL;
+    AUTO_DATA Neighbor *others = squares ? data_array(Neighbor, k, "distances of centers", &err)
+                                         : NULL;
     if (!others) memory_exhausted((size_t)k * sizeof *others);
-    nearest_squares(lloyd->padded + (int64_t)a * padded_width(lloyd->d), lloyd->padded, lloyd->d, NULL, k, squares);
+    nearest_squares(lloyd->padded + (int64_t)a * padded_width(lloyd->d), lloyd->padded, lloyd->d,
+                    NULL, k, squares);
 
     float covered = 2 * (lloyd->reach[a] + lloyd->moved[a]), drop = 0, beyond = INFINITY;
     for (int32_t c = 0; c < k; c++) {
@@ -640,8 +655,10 @@ static void exact_chunk(void *arg, size_t chunk, size_t begin, size_t end)
     } else {
         int32_t n = (int32_t)(end - begin);
         float squares[CHUNK_ROWS] UNINITIALIZED;
-        nearest_own(&data->lines, (int64_t)begin, NULL, n, lloyd->padded, lloyd->assigned + begin, squares);
-        for (int32_t r = 0; r < n; r++) total += (double)squares[r] * weight_of(data, (int64_t)begin + r);
+        nearest_own(&data->lines, (int64_t)begin, NULL, n, lloyd->padded, lloyd->assigned + begin,
+                    squares);
+        for (int32_t r = 0; r < n; r++)
+            total += (double)squares[r] * weight_of(data, (int64_t)begin + r);
     }
     exact->part[chunk] = total;
 }
@@ -696,10 +713,18 @@ static bool lloyd_init(Lloyd *lloyd, const LloydData *data, int32_t k, float *ce
     int64_t n = data->n;
     bool sparse = data->sparse;
     int64_t block_rows = MAX((int64_t)BLOCK_ROWS, 64 * (int64_t)k / CHUNK_ROWS * CHUNK_ROWS);
-    size_t n_chunks = chunk_count((size_t)n, CHUNK_ROWS), n_blocks = chunk_count((size_t)n, (size_t)block_rows);
+    size_t n_chunks = chunk_count((size_t)n, CHUNK_ROWS),
+           n_blocks = chunk_count((size_t)n, (size_t)block_rows);
     size_t cells = (size_t)k * (size_t)(sparse ? d : padded_width(d));
-    *lloyd = (Lloyd){.data = data, .n = n, .d = d, .k = k, .sparse = sparse, .centers = centers, .first = true,
-                     .block_rows = block_rows, .n_blocks = n_blocks};
+    *lloyd = (Lloyd){.data = data,
+                     .n = n,
+                     .d = d,
+                     .k = k,
+                     .sparse = sparse,
+                     .centers = centers,
+                     .first = true,
+                     .block_rows = block_rows,
+                     .n_blocks = n_blocks};
     lloyd->relative = ((float)d + 8) * 0x1p-24f;
     /* Comparing all centers with one another must cost less than it saves. */
     if ((int64_t)k * 8 <= n) lloyd->n_neighbors = MIN(k - 1, (int32_t)NEIGHBORS_MAX);
@@ -711,16 +736,18 @@ static bool lloyd_init(Lloyd *lloyd, const LloydData *data, int32_t k, float *ce
 
 #define NEED(field, Type, count) (lloyd->field = data_array(Type, count, "the clusters", err))
     bool ok = NEED(packed, float, sparse ? nearest_sparse_size(k, d) : nearest_packed_size(k, d)) &&
-              NEED(padded, float, (size_t)k * (size_t)padded_width(d)) && NEED(neighbors, int32_t, n_pairs) &&
-              NEED(neighbor_distance, float, n_pairs) && NEED(assigned, int32_t, n) && NEED(upper, float, n) &&
-              NEED(lower, float, n) && NEED(changes, Change, n) && NEED(n_changes, int32_t, n_chunks) &&
-              NEED(tries, struct Tries, n_chunks) &&
-              NEED(sums, double, cells) && NEED(counts, double, k) &&
-              NEED(partial, double, sparse ? 0 : n_blocks * cells) && NEED(partial_counts, double, n_blocks * (size_t)k) &&
-              NEED(partial_upper, float, n_blocks * (size_t)k) && NEED(order, int32_t, sparse ? n : 0) &&
-              NEED(order_start, int64_t, k + 1) && NEED(moved, float, k) && NEED(drop, float, k) &&
-              NEED(beyond, float, k) && NEED(gap, float, k) && NEED(reach, float, k) && NEED(square_part, double, k) &&
-              NEED(panels, float, lloyd->panel_floats * (size_t)lloyd->n_panels);
+              NEED(padded, float, (size_t)k *(size_t)padded_width(d)) &&
+              NEED(neighbors, int32_t, n_pairs) && NEED(neighbor_distance, float, n_pairs) &&
+              NEED(assigned, int32_t, n) && NEED(upper, float, n) && NEED(lower, float, n) &&
+              NEED(changes, Change, n) && NEED(n_changes, int32_t, n_chunks) &&
+              NEED(tries, struct Tries, n_chunks) && NEED(sums, double, cells) &&
+              NEED(counts, double, k) && NEED(partial, double, sparse ? 0 : n_blocks *cells) &&
+              NEED(partial_counts, double, n_blocks *(size_t)k) &&
+              NEED(partial_upper, float, n_blocks *(size_t)k) &&
+              NEED(order, int32_t, sparse ? n : 0) && NEED(order_start, int64_t, k + 1) &&
+              NEED(moved, float, k) && NEED(drop, float, k) && NEED(beyond, float, k) &&
+              NEED(gap, float, k) && NEED(reach, float, k) && NEED(square_part, double, k) &&
+              NEED(panels, float, lloyd->panel_floats *(size_t)lloyd->n_panels);
 #undef NEED
     if (ok) pack_centers(lloyd);
     return ok;
@@ -743,7 +770,8 @@ bool lloyd_run(const LloydData *data, int32_t k, float *centers, double *counts,
         bound_centers(&lloyd);
         result.n_reseeded += reseeded;
         result.iterations = i + 1;
-        result.converged = !reseeded && (before - msd <= options->tol * before || lloyd.n_changed == 0);
+        result.converged = !reseeded &&
+                           (before - msd <= options->tol * before || lloyd.n_changed == 0);
         before = msd;
         if (options->step && !options->step(options->host, i, msd)) break;
     }
@@ -760,7 +788,8 @@ bool lloyd_run(const LloydData *data, int32_t k, float *centers, double *counts,
 bool lloyd_msd(const LloydData *data, int32_t k, const float *centers, double *ret_msd, Error *err)
 {
     __attribute__((cleanup(lloyd_clear))) Lloyd lloyd = {0};
-    if (!lloyd_init(&lloyd, data, k, (float *)(uintptr_t)centers, err)) return false; /* they stay as they are */
+    if (!lloyd_init(&lloyd, data, k, (float *)(uintptr_t)centers, err))
+        return false; /* they stay as they are */
     assign(&lloyd);
     return exact_msd(&lloyd, ret_msd, err);
 }

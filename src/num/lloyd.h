@@ -22,10 +22,10 @@ typedef struct LloydData {
     bool owns_matrix;    /* its arrays go with it */
     const float *weight; /* of each row, NULL: all 1 */
     Pool *pool;
-    float *shift;      /* d */
+    float *shift; /* d */
     double weight_sum;
-    double square_sum;  /* of all rows, less shift, weighted */
-    int64_t bad_row;    /* after a failure: where the value is that is no finite number, else -1 */
+    double square_sum; /* of all rows, less shift, weighted */
+    int64_t bad_row;   /* after a failure: where the value is that is no finite number, else -1 */
     int32_t bad_column;
     float bad_value;
 } LloydData;
@@ -41,12 +41,14 @@ bool lloyd_data_init(LloydData *data, const Matrix *matrix, const float *weight,
 void lloyd_data_clear(LloydData *data); /* also after a failure */
 
 /* Some of the rows (rising), in the same coordinates. */
-bool lloyd_data_sample(const LloydData *data, const int64_t *rows, int64_t n, LloydData *ret_sample, Error *err);
+bool lloyd_data_sample(const LloydData *data, const int64_t *rows, int64_t n, LloydData *ret_sample,
+                       Error *err);
 
 /* First centers (k x d): distinct rows at random, or by k-means++ (each next row with a chance
  * proportional to its squared distance from those before).  *ret_distinct is how many are distinct
  * places: fewer than k when the data has fewer. */
-bool lloyd_start_random(const LloydData *data, int32_t k, Random random, float *centers, Error *err);
+bool lloyd_start_random(const LloydData *data, int32_t k, Random random, float *centers,
+                        Error *err);
 bool lloyd_start_plus_plus(const LloydData *data, int32_t k, Random random, float *centers,
                            int32_t *ret_distinct, Error *err);
 

@@ -9,7 +9,8 @@
 
 void lloyd_data_clear(LloydData *data)
 {
-    for (int32_t g = 0; data->lines.group && g < nearest_groups(data->d); g++) data_free(data->lines.group[g]);
+    for (int32_t g = 0; data->lines.group && g < nearest_groups(data->d); g++)
+        data_free(data->lines.group[g]);
     data_free(data->lines.group);
     data_free(data->shift);
     if (data->owns_matrix) {
@@ -17,7 +18,8 @@ void lloyd_data_clear(LloydData *data)
         data_free((void *)(uintptr_t)data->matrix.col);
         data_free((void *)(uintptr_t)data->matrix.row_start);
     }
-    *data = (LloydData){.bad_row = data->bad_row, .bad_column = data->bad_column, .bad_value = data->bad_value};
+    *data = (LloydData){
+        .bad_row = data->bad_row, .bad_column = data->bad_column, .bad_value = data->bad_value};
 }
 
 typedef struct Means {
@@ -40,7 +42,8 @@ static void mean_of_column(void *arg, size_t j, size_t unused0, size_t unused1)
     int64_t i = 0;
     for (; i + LANES <= data->n; i += LANES)
         for (int l = 0; l < LANES; l++) {
-            sum[l] += data->weight ? (double)x[i + l] * (double)data->weight[i + l] : (double)x[i + l];
+            sum[l] += data->weight ? (double)x[i + l] * (double)data->weight[i + l]
+                                   : (double)x[i + l];
             check[l] += x[i + l] * 0;
         }
     for (; i < data->n; i++) {
@@ -63,8 +66,8 @@ static bool report_bad(LloydData *data, int64_t row, int32_t column, float value
     data->bad_row = row;
     data->bad_column = column;
     data->bad_value = value;
-    return error_set(err, ERROR_INVALID, "row %lld, column %d: %g is no finite number", (long long)row + 1,
-                     column + 1, (double)value);
+    return error_set(err, ERROR_INVALID, "row %lld, column %d: %g is no finite number",
+                     (long long)row + 1, column + 1, (double)value);
 }
 
 static bool find_means(LloydData *data, const Matrix *matrix, Error *err)
@@ -113,15 +116,17 @@ static void line_chunk(void *arg, size_t chunk, size_t begin, size_t end)
     lining->part[chunk] += total;
 }
 
-static bool line_columns(LloydData *data, const Matrix *matrix, LloydRelease *release, void *owner, Error *err)
+static bool line_columns(LloydData *data, const Matrix *matrix, LloydRelease *release, void *owner,
+                         Error *err)
 {
     size_t n_chunks = chunk_count((size_t)data->n, CHUNK_ROWS);
     AUTO_DATA double *part = data_array(double, n_chunks, "the rows", err);
-    data->lines = (NearestLines){data_array(float *, nearest_groups(data->d), "the rows", err), data->d};
+    data->lines = (NearestLines){data_array(float *, nearest_groups(data->d), "the rows", err),
+                                 data->d};
     if (!part || !data->lines.group) return false;
     for (int32_t g = 0; g < nearest_groups(data->d); g++) {
         int32_t width = nearest_width(data->d, g), first = g * NEAREST_LINE;
-        float *lines = data_array(float, data->n * width, "the rows", err);
+        float *lines = data_array(float, data->n *width, "the rows", err);
         if (!lines) return false;
         data->lines.group[g] = lines;
         Lining lining = {data, matrix->column + first, data->shift + first, width, lines, part};
@@ -138,7 +143,8 @@ static bool check_sparse(LloydData *data, Error *err)
     for (int64_t i = 0; i < data->n; i++) {
         double square = 0;
         for (int64_t e = matrix->row_start[i]; e < matrix->row_start[i + 1]; e++) {
-            if (!isfinite(matrix->value[e])) return report_bad(data, i, matrix->col[e], matrix->value[e], err);
+            if (!isfinite(matrix->value[e]))
+                return report_bad(data, i, matrix->col[e], matrix->value[e], err);
             square += (double)matrix->value[e] * (double)matrix->value[e];
         }
         data->square_sum += square * weight_of(data, i);
@@ -151,7 +157,11 @@ bool lloyd_data_init(LloydData *data, const Matrix *matrix, const float *weight,
 {
     bool sparse = matrix->layout == MATRIX_CSR;
     assert(sparse || matrix->layout == MATRIX_COLUMNS);
-    *data = (LloydData){.n = matrix->n_rows, .d = matrix->n_cols, .sparse = sparse, .weight = weight, .pool = pool,
+    *data = (LloydData){.n = matrix->n_rows,
+                        .d = matrix->n_cols,
+                        .sparse = sparse,
+                        .weight = weight,
+                        .pool = pool,
                         .bad_row = -1};
     for (int64_t i = 0; i < data->n; i++) data->weight_sum += weight_of(data, i);
     data->shift = data_array(float, data->d, "the means", err);
@@ -163,15 +173,21 @@ bool lloyd_data_init(LloydData *data, const Matrix *matrix, const float *weight,
     return find_means(data, matrix, err) && line_columns(data, matrix, release, owner, err);
 }
 
-static bool sample_sparse(const Matrix *from, const int64_t *rows, int64_t n, LloydData *sample, Error *err)
+static bool sample_sparse(const Matrix *from, const int64_t *rows, int64_t n, LloydData *sample,
+                          Error *err)
 {
     int64_t entries = 0, at = 0;
-    for (int64_t i = 0; i < n; i++) entries += from->row_start[rows[i] + 1] - from->row_start[rows[i]];
+    for (int64_t i = 0; i < n; i++)
+        entries += from->row_start[rows[i] + 1] - from->row_start[rows[i]];
     float *value = data_array(float, entries, "a sample of the rows", err);
     int32_t *col = data_array(int32_t, entries, "a sample of the rows", err);
     int64_t *row_start = data_array(int64_t, n + 1, "a sample of the rows", err);
     sample->owns_matrix = true;
-    sample->matrix = (Matrix){.layout = MATRIX_CSR, .n_rows = n, .n_cols = from->n_cols, .value = value, .col = col,
+    sample->matrix = (Matrix){.layout = MATRIX_CSR,
+                              .n_rows = n,
+                              .n_cols = from->n_cols,
+                              .value = value,
+                              .col = col,
                               .row_start = row_start};
     if (!value || !col || !row_start) return false;
     for (int64_t i = 0; i < n; i++) {
@@ -183,13 +199,16 @@ static bool sample_sparse(const Matrix *from, const int64_t *rows, int64_t n, Ll
     return true;
 }
 
-static bool sample_dense(const LloydData *from, const int64_t *rows, int64_t n, LloydData *sample, Error *err)
+static bool sample_dense(const LloydData *from, const int64_t *rows, int64_t n, LloydData *sample,
+                         Error *err)
 {
-    sample->lines = (NearestLines){data_array(float *, nearest_groups(from->d), "a sample of the rows", err), from->d};
+    sample->lines = (NearestLines){
+        data_array(float *, nearest_groups(from->d), "a sample of the rows", err), from->d};
     if (!sample->lines.group) return false;
     for (int32_t g = 0; g < nearest_groups(from->d); g++) {
         int32_t width = nearest_width(from->d, g);
-        float *to = sample->lines.group[g] = data_array(float, n * width, "a sample of the rows", err);
+        float *to = sample->lines.group[g] = data_array(float, n *width, "a sample of the rows",
+                                                        err);
         if (!to) return false;
         for (int64_t i = 0; i < n; i++, to += width)
             memcpy(to, from->lines.group[g] + rows[i] * width, (size_t)width * sizeof *to);
@@ -199,10 +218,15 @@ static bool sample_dense(const LloydData *from, const int64_t *rows, int64_t n, 
     return true;
 }
 
-bool lloyd_data_sample(const LloydData *data, const int64_t *rows, int64_t n, LloydData *ret_sample, Error *err)
+bool lloyd_data_sample(const LloydData *data, const int64_t *rows, int64_t n, LloydData *ret_sample,
+                       Error *err)
 {
-    *ret_sample = (LloydData){.n = n, .d = data->d, .sparse = data->sparse, .pool = data->pool,
-                              .weight_sum = (double)n, .bad_row = -1};
+    *ret_sample = (LloydData){.n = n,
+                              .d = data->d,
+                              .sparse = data->sparse,
+                              .pool = data->pool,
+                              .weight_sum = (double)n,
+                              .bad_row = -1};
     ret_sample->shift = data_array(float, data->d, "the means", err);
     if (!ret_sample->shift) return false;
     memcpy(ret_sample->shift, data->shift, (size_t)data->d * sizeof(float));
@@ -230,7 +254,8 @@ void lloyd_copy_row(const LloydData *data, int64_t row, float *out)
     }
     for (int32_t g = 0; g < nearest_groups(data->d); g++) {
         int32_t width = nearest_width(data->d, g);
-        memcpy(out + g * NEAREST_LINE, data->lines.group[g] + row * width, (size_t)width * sizeof *out);
+        memcpy(out + g * NEAREST_LINE, data->lines.group[g] + row * width,
+               (size_t)width * sizeof *out);
     }
 }
 
@@ -278,7 +303,8 @@ static void seed_chunk(void *arg, size_t chunk, size_t begin, size_t end)
     const LloydData *data = seeding->data;
     int32_t zero[CHUNK_ROWS] = {0}, n = (int32_t)(end - begin);
     float squares[CHUNK_ROWS] UNINITIALIZED;
-    if (!data->sparse) nearest_own(&data->lines, (int64_t)begin, NULL, n, seeding->center, zero, squares);
+    if (!data->sparse)
+        nearest_own(&data->lines, (int64_t)begin, NULL, n, seeding->center, zero, squares);
     double total = 0;
     for (int32_t r = 0; r < n; r++) {
         int64_t row = (int64_t)begin + r;
@@ -294,7 +320,8 @@ static int64_t row_at(const Seeding *seeding, size_t n_chunks, double target)
 {
     int64_t n = seeding->data->n, row = 0, last = 0;
     size_t chunk = 0;
-    for (; chunk + 1 < n_chunks && target >= seeding->part[chunk]; chunk++) target -= seeding->part[chunk];
+    for (; chunk + 1 < n_chunks && target >= seeding->part[chunk]; chunk++)
+        target -= seeding->part[chunk];
     row = (int64_t)chunk * CHUNK_ROWS;
     for (last = row; row < n; row++) {
         double share = (double)seeding->square[row] * weight_of(seeding->data, row);

@@ -21,28 +21,34 @@ static void search_chunk(void *arg, size_t unused, size_t begin, size_t end)
     int32_t d = search->d;
     bool sparse = matrix->layout == MATRIX_CSR;
     Error err;
-    AUTO_DATA float *panel = data_array(float, (size_t)d * NEAREST_ROWS, "a panel", &err);
-    AUTO_DATA float *rows = panel ? data_array(float, (size_t)d * NEAREST_ROWS, "a panel", &err) : NULL;
+    AUTO_DATA float *panel = data_array(float, (size_t)d *NEAREST_ROWS, "a panel", &err);
+    AUTO_DATA float *rows = panel ? data_array(float, (size_t)d *NEAREST_ROWS, "a panel", &err)
+                                  : NULL;
     if (!rows) memory_exhausted((size_t)d * NEAREST_ROWS * sizeof *rows);
     for (size_t i = begin; i < end; i += NEAREST_ROWS) {
         int m = (int)MIN(end - i, (size_t)NEAREST_ROWS);
         Nearest nearest UNINITIALIZED;
         if (sparse && matrix->absent == 0) {
             for (int r = 0; r < m; r++) {
-                int64_t first = matrix->row_start[i + (size_t)r], n = matrix->row_start[i + (size_t)r + 1] - first;
-                nearest.index[r] = nearest_find_sparse(matrix->col + first, matrix->value + first, n, search->packed,
-                                                       search->k, d).index;
+                int64_t first = matrix->row_start[i + (size_t)r],
+                        n = matrix->row_start[i + (size_t)r + 1] - first;
+                nearest.index[r] = nearest_find_sparse(matrix->col + first, matrix->value + first,
+                                                       n, search->packed, search->k, d)
+                                       .index;
             }
         } else {
             matrix_copy_rows(matrix, (int64_t)i, (int64_t)i + m, rows, d);
             for (int32_t j = 0; j < d; j++)
                 for (int r = 0; r < NEAREST_ROWS; r++)
-                    panel[j * NEAREST_ROWS + r] = r < m ? rows[(int64_t)r * d + j] - search->shift[j] : 0;
+                    panel[j * NEAREST_ROWS + r] = r < m
+                                                      ? rows[(int64_t)r * d + j] - search->shift[j]
+                                                      : 0;
             nearest_find(panel, search->packed, search->k, d, &nearest);
         }
         if (sparse) matrix_copy_rows(matrix, (int64_t)i, (int64_t)i + m, rows, d);
         for (int r = 0; r < m; r++) {
-            const float *center = search->centers + (int64_t)nearest.index[r] * d, *row = rows + (int64_t)r * d;
+            const float *center = search->centers + (int64_t)nearest.index[r] * d,
+                        *row = rows + (int64_t)r * d;
             double square = 0;
             for (int32_t j = 0; j < d; j++) {
                 double v = (double)row[j] - (double)center[j];
@@ -62,8 +68,11 @@ bool lloyd_nearest(const Matrix *matrix, const float *centers, int32_t k, Pool *
     size_t cells = (size_t)k * (size_t)d;
     AUTO_DATA float *shift = data_array(float, d, "the centers", err);
     AUTO_DATA float *shifted = shift ? data_array(float, cells, "the centers", err) : NULL;
-    AUTO_DATA float *packed =
-        shifted ? data_array(float, sparse ? nearest_sparse_size(k, d) : nearest_packed_size(k, d), "the centers", err) : NULL;
+    AUTO_DATA float *packed = shifted ? data_array(float,
+                                                   sparse ? nearest_sparse_size(k, d)
+                                                          : nearest_packed_size(k, d),
+                                                   "the centers", err)
+                                      : NULL;
     if (!packed) return false;
     for (int32_t j = 0; j < d && !sparse; j++) {
         double sum = 0;

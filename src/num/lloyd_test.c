@@ -23,16 +23,17 @@ typedef struct Blobs {
 static Blobs blobs_make(int64_t n)
 {
     Error err = {0};
-    Blobs blobs = {.values = data_array(float, n * COLS, "test", &err),
+    Blobs blobs = {.values = data_array(float, n *COLS, "test", &err),
                    .row_start = data_array(int64_t, n + 1, "test", &err),
                    .col = data_array(int32_t, n * COLS, "test", &err),
-                   .value = data_array(float, n * COLS, "test", &err)};
+                   .value = data_array(float, n *COLS, "test", &err)};
     Random place = random_stream(7, 1), noise = random_stream(7, 2), which = random_stream(7, 3);
     int64_t entries = 0;
     for (int64_t i = 0; i < n; i++) {
         uint64_t p = random_below(which, (uint64_t)i, 25);
         for (int32_t j = 0; j < COLS; j++) {
-            double x = 4 * random_normal(place, p * COLS + (uint64_t)j) + random_normal(noise, (uint64_t)(i * COLS + j));
+            double x = 4 * random_normal(place, p * COLS + (uint64_t)j) +
+                       random_normal(noise, (uint64_t)(i * COLS + j));
             bool zero = random_unit(noise, (uint64_t)(i * COLS + j)) < 0.5;
             blobs.values[j * n + i] = (float)(j == 3 ? 1000 + x : zero && j > 3 ? 0 : x);
             if (blobs.values[j * n + i] == 0) continue;
@@ -43,15 +44,20 @@ static Blobs blobs_make(int64_t n)
     }
     for (int32_t j = 0; j < COLS; j++) blobs.column[j] = blobs.values + j * n;
     blobs.dense = (Matrix){.layout = MATRIX_COLUMNS, .n_rows = n, .n_cols = COLS};
-    blobs.sparse = (Matrix){.layout = MATRIX_CSR, .n_rows = n, .n_cols = COLS, .row_start = blobs.row_start,
-                            .col = blobs.col, .value = blobs.value};
+    blobs.sparse = (Matrix){.layout = MATRIX_CSR,
+                            .n_rows = n,
+                            .n_cols = COLS,
+                            .row_start = blobs.row_start,
+                            .col = blobs.col,
+                            .value = blobs.value};
     return blobs;
 }
 
 /* One iteration as the book has it, in double. */
 static double plain_iteration(const Blobs *blobs, int64_t n, int32_t k, double *centers)
 {
-    double *sums = calloc((size_t)k * COLS, sizeof *sums), *counts = calloc((size_t)k, sizeof *counts), cost = 0;
+    double *sums = calloc((size_t)k * COLS, sizeof *sums),
+           *counts = calloc((size_t)k, sizeof *counts), cost = 0;
     for (int64_t i = 0; i < n; i++) {
         double best = INFINITY;
         int32_t nearest = 0;
@@ -65,10 +71,12 @@ static double plain_iteration(const Blobs *blobs, int64_t n, int32_t k, double *
         }
         cost += best;
         counts[nearest]++;
-        for (int32_t j = 0; j < COLS; j++) sums[nearest * COLS + j] += (double)blobs->values[j * n + i];
+        for (int32_t j = 0; j < COLS; j++)
+            sums[nearest * COLS + j] += (double)blobs->values[j * n + i];
     }
     for (int32_t c = 0; c < k; c++)
-        for (int32_t j = 0; j < COLS && counts[c] > 0; j++) centers[c * COLS + j] = sums[c * COLS + j] / counts[c];
+        for (int32_t j = 0; j < COLS && counts[c] > 0; j++)
+            centers[c * COLS + j] = sums[c * COLS + j] / counts[c];
     free(sums);
     free(counts);
     return cost / (double)n;
@@ -87,12 +95,15 @@ TEST(lloyd, iterations_equal_the_plain_ones)
     CHECK_OK(lloyd_start_random(&data, CENTERS, random_stream(1, 2), start, &err), err);
     lloyd_unshift(&data, CENTERS, start);
     for (int i = 0; i < CENTERS * COLS; i++) plain[i] = (double)start[i];
-    for (int i = 0; i < ITERATIONS + 1; i++) plain_msd = plain_iteration(&blobs, ROWS, CENTERS, plain);
+    for (int i = 0; i < ITERATIONS + 1; i++)
+        plain_msd = plain_iteration(&blobs, ROWS, CENTERS, plain);
 
     for (int sparse = 0; sparse < 2; sparse++) {
         float centers[CENTERS * COLS];
         LloydData each;
-        CHECK_OK(lloyd_data_init(&each, sparse ? &blobs.sparse : &blobs.dense, NULL, NULL, NULL, NULL, &err), err);
+        CHECK_OK(lloyd_data_init(&each, sparse ? &blobs.sparse : &blobs.dense, NULL, NULL, NULL,
+                                 NULL, &err),
+                 err);
         memcpy(centers, start, sizeof centers);
         lloyd_shift(&each, CENTERS, centers);
         LloydOptions options = {.iterations_max = ITERATIONS, .tol = -1};
@@ -123,7 +134,8 @@ static void check_golden(Str *rest, Str head, Arena *arena)
     int64_t n = (int64_t)next_number(&head);
     int32_t d = (int32_t)next_number(&head), k = (int32_t)next_number(&head);
     int64_t iterations = (int64_t)next_number(&head);
-    float **column = arena_array(arena, float *, d), *centers = data_array(float, k * d, "test", &err);
+    float **column = arena_array(arena, float *, d),
+          *centers = data_array(float, k *d, "test", &err);
     for (int32_t j = 0; j < d; j++) column[j] = arena_array(arena, float, n);
     for (int64_t i = 0; i < n; i++) {
         CHECK(str_next_line(rest, &line));
@@ -139,7 +151,8 @@ static void check_golden(Str *rest, Str head, Arena *arena)
 
     Matrix matrix = {.layout = MATRIX_COLUMNS, .n_rows = n, .n_cols = d, .column = column};
     LloydData data;
-    LloydOptions options = {.iterations_max = iterations ? iterations : 1000, .tol = iterations ? -1 : 0};
+    LloydOptions options = {.iterations_max = iterations ? iterations : 1000,
+                            .tol = iterations ? -1 : 0};
     LloydResult result;
     CHECK_OK(lloyd_data_init(&data, &matrix, NULL, NULL, NULL, NULL, &err), err);
     lloyd_shift(&data, k, centers);
@@ -151,7 +164,8 @@ static void check_golden(Str *rest, Str head, Arena *arena)
         FAIL("%.*s: inertia is %.17g, not %.17g", STR_ARG(name), result.msd * (double)n, inertia);
     for (int32_t c = 0; c < k; c++) {
         CHECK(str_next_line(rest, &line));
-        for (int32_t j = 0; j < d; j++) CHECK_NEAR((double)centers[c * d + j], next_number(&line), 1e-6);
+        for (int32_t j = 0; j < d; j++)
+            CHECK_NEAR((double)centers[c * d + j], next_number(&line), 1e-6);
     }
     lloyd_data_clear(&data);
 }
@@ -162,7 +176,8 @@ TEST(lloyd, iterations_equal_those_of_scikit_learn)
     Error err = {0};
     Str rest, line;
     int n = 0;
-    CHECK_OK(file_read(test_path("tests/golden/kmeans/kmeans.txt"), 1 << 20, &arena, &rest, &err), err);
+    CHECK_OK(file_read(test_path("tests/golden/kmeans/kmeans.txt"), 1 << 20, &arena, &rest, &err),
+             err);
     while (str_next_line(&rest, &line)) {
         if (!str_starts(line, STR("case "))) continue;
         check_golden(&rest, line, &arena);
@@ -173,7 +188,8 @@ TEST(lloyd, iterations_equal_those_of_scikit_learn)
 
 typedef struct Costs {
     double last;
-    double rounding; /* of fp32 distances: rows that are equally far from two centers may go wrong */
+    double
+        rounding; /* of fp32 distances: rows that are equally far from two centers may go wrong */
     int n;
 } Costs;
 
@@ -181,7 +197,8 @@ static bool check_cost(void *host, int64_t iteration, double msd)
 {
     Costs *costs = host;
     (void)iteration;
-    if (msd > costs->last * (1 + costs->rounding)) FAIL("the cost rose from %.17g to %.17g", costs->last, msd);
+    if (msd > costs->last * (1 + costs->rounding))
+        FAIL("the cost rose from %.17g to %.17g", costs->last, msd);
     costs->last = msd;
     costs->n++;
     return true;
@@ -200,11 +217,16 @@ TEST(lloyd, the_cost_never_rises_and_threads_give_the_same_bits)
             AUTO(pool_free) Pool *pool = pool_new(p ? 4 : 1);
             LloydData data;
             int32_t distinct;
-            CHECK_OK(lloyd_data_init(&data, sparse ? &blobs.sparse : &blobs.dense, NULL, pool, NULL, NULL, &err), err);
-            CHECK_OK(lloyd_start_plus_plus(&data, CENTERS, random_stream(3, 4), centers[p], &distinct, &err), err);
+            CHECK_OK(lloyd_data_init(&data, sparse ? &blobs.sparse : &blobs.dense, NULL, pool, NULL,
+                                     NULL, &err),
+                     err);
+            CHECK_OK(lloyd_start_plus_plus(&data, CENTERS, random_stream(3, 4), centers[p],
+                                           &distinct, &err),
+                     err);
             CHECK_INT(distinct, CENTERS);
             Costs costs = {INFINITY, sparse ? 1e-6 : 1e-12, 0};
-            LloydOptions options = {.iterations_max = 25, .tol = 0, .step = check_cost, .host = &costs};
+            LloydOptions options = {
+                .iterations_max = 25, .tol = 0, .step = check_cost, .host = &costs};
             LloydResult result;
             CHECK_OK(lloyd_run(&data, CENTERS, centers[p], NULL, &options, &result, &err), err);
             CHECK_INT(costs.n, result.iterations);
@@ -269,7 +291,12 @@ TEST(lloyd, values_that_are_no_numbers_are_named)
     int64_t row_start[3] = {0, 1, 2};
     int32_t col[2] = {4, 0};
     float value[2] = {1, -INFINITY};
-    Matrix sparse = {.layout = MATRIX_CSR, .n_rows = 2, .n_cols = 5, .row_start = row_start, .col = col, .value = value};
+    Matrix sparse = {.layout = MATRIX_CSR,
+                     .n_rows = 2,
+                     .n_cols = 5,
+                     .row_start = row_start,
+                     .col = col,
+                     .value = value};
     CHECK(!lloyd_data_init(&data, &sparse, NULL, NULL, NULL, NULL, &err));
     CHECK_STR(str_of(err.text), STR("row 2, column 1: -inf is no finite number"));
     lloyd_data_clear(&data);
@@ -281,20 +308,23 @@ TEST(lloyd, the_nearest_center_is_found_in_all_layouts)
     enum { N = 1000 };
     Blobs blobs = blobs_make(N);
     blobs.dense.column = blobs.column;
-    float *rows = data_array(float, N * COLS, "test", &err);
+    float *rows = data_array(float, N *COLS, "test", &err);
     matrix_copy_rows(&blobs.dense, 0, N, rows, COLS);
-    Matrix by_rows = {.layout = MATRIX_ROWS, .n_rows = N, .n_cols = COLS, .rows = rows, .row_stride = COLS};
+    Matrix by_rows = {
+        .layout = MATRIX_ROWS, .n_rows = N, .n_cols = COLS, .rows = rows, .row_stride = COLS};
     const Matrix *layouts[] = {&blobs.dense, &by_rows, &blobs.sparse};
     for (int32_t k = 1; k <= 8; k += 7) {
         for (size_t l = 0; l < COUNT(layouts); l++) {
             float index[N], distance[N];
-            CHECK_OK(lloyd_nearest(layouts[l], rows + 5 * COLS, k, NULL, index, distance, &err), err);
+            CHECK_OK(lloyd_nearest(layouts[l], rows + 5 * COLS, k, NULL, index, distance, &err),
+                     err);
             for (int64_t i = 0; i < N; i++) {
                 double best = INFINITY;
                 for (int32_t c = 0; c < k; c++) {
                     double square = 0;
                     for (int32_t j = 0; j < COLS; j++)
-                        square += pow((double)rows[i * COLS + j] - (double)rows[(5 + c) * COLS + j], 2);
+                        square += pow((double)rows[i * COLS + j] - (double)rows[(5 + c) * COLS + j],
+                                      2);
                     best = fmin(best, square);
                 }
                 CHECK_NEAR((double)distance[i], sqrt(best), l == 2 ? 1e-2 : 1e-5);
