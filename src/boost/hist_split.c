@@ -139,7 +139,7 @@ static void scan_up(const Candidate *c, int32_t column, const HistSum *left, int
     double most = score_block(c, column, left, n, score);
     if (!split_is_better(&c->best->split, most - c->score, column)) return;
     int32_t i = 0;
-    while (score[i] != most) i++;
+    while (score[i] != most) i++; /* one of them is `most` */
     offer(c, column, most, left[i], first + i, false, false);
 }
 

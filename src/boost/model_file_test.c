@@ -281,6 +281,7 @@ TEST(model_file, damaged_files_do_no_harm)
         const char *path = test_path(
             arena_format(&arena, "tests/golden/boost_models/%s", files[f]).ptr);
         CHECK_OK(file_read(path, 1 << 20, &arena, &bytes, &err), err);
+        CHECK(bytes.len > 0);
         char *copy = arena_cstr(&arena, bytes);
         for (size_t i = 0; i < 2 * bytes.len; i++) {
             Str damaged = {copy, i < bytes.len ? i : bytes.len};

@@ -119,7 +119,7 @@ bool csv_bool_parse(Str text, uint8_t *ret_value);
 /* csv_convert.c */
 bool csv_reserve_rows(CsvReader *reader, int64_t n_rows, Error *err);
 void csv_convert_piece(CsvReader *reader, CsvPiece *piece);
-void csv_convert_words(CsvReader *reader, int32_t column);
+void csv_convert_words(CsvReader *reader, int32_t j);
 bool csv_finish_columns(CsvReader *reader, Error *err);
 void csv_fail(CsvReader *reader, const Error *err); /* from a parallel part */
 

@@ -309,7 +309,7 @@ static void rank_classes(Evaluation *evaluation)
         }
     }
     if (!input->probabilities) return;
-    result->roc_auc_ovo = mean / (k * (k - 1) / 2);
+    result->roc_auc_ovo = mean / ((double)(k * (k - 1)) / 2);
     result->roc_auc_ovo_weighted = weighted / shares;
 }
 

@@ -29,7 +29,7 @@ TEST(csv, all_levels_find_the_same_ends)
 {
     Random random = random_stream(1, 0);
     char *text = malloc(LEN_MAX + CSV_SLACK);
-    uint32_t *ends[3];
+    uint32_t *ends[3] = {NULL};
     for (int i = 0; i < 3; i++) ends[i] = calloc(LEN_MAX + 64, sizeof(uint32_t));
     memset(text, '"', LEN_MAX + CSV_SLACK);
     for (uint64_t i = 0; i < 4000; i++) {

@@ -322,7 +322,7 @@ static bool answer_blocks(const Invoker *invoker, InvokeState *state, AnswerType
 int invoke(const Invoker *invoker, InvokeState *state, Str content_type, Str accept, Str body,
            Str *ret_type)
 {
-    AnswerType type;
+    AnswerType type = ANSWER_CSV;
     ContentType content;
     int32_t label_size;
     StrBuf *out = &state->out;
