@@ -304,17 +304,7 @@ static void print_json(const Job *job, const Diagnosis *diagnosis)
         classification_json(&job->classification, job->class_names, job->has_scores, &json);
     else
         regression_json(&job->regression, &json);
-    if (diagnosis) {
-        json_name(&json, STR("diagnosis"));
-        json_begin_object(&json);
-        json_member_string(&json, "verdict", str_of(diagnosis_verdict_name(diagnosis->verdict)));
-        json_member_string(&json, "seen", diagnosis->seen);
-        json_name(&json, STR("advice"));
-        json_begin_array(&json);
-        for (int i = 0; i < diagnosis->n_advice; i++) json_string(&json, diagnosis->advice[i]);
-        json_end_array(&json);
-        json_end_object(&json);
-    }
+    if (diagnosis) diagnosis_json(diagnosis, &json);
     json_end_object(&json);
     puts(strbuf_cstr(&text));
 }

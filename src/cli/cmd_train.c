@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "data/split.h"
-#include "evaluate/diagnosis.h"
+#include "evaluate/print.h"
 #include "train/run.h"
 
 #include <math.h>
@@ -390,17 +390,7 @@ static void print_json_result(const Job *job, const char *output, const Diagnosi
         json_double(&json, metric->value);
     }
     json_end_object(&json);
-    if (diagnosis) {
-        json_name(&json, STR("diagnosis"));
-        json_begin_object(&json);
-        json_member_string(&json, "verdict", str_of(diagnosis_verdict_name(diagnosis->verdict)));
-        json_member_string(&json, "seen", diagnosis->seen);
-        json_name(&json, STR("advice"));
-        json_begin_array(&json);
-        for (int i = 0; i < diagnosis->n_advice; i++) json_string(&json, diagnosis->advice[i]);
-        json_end_array(&json);
-        json_end_object(&json);
-    }
+    if (diagnosis) diagnosis_json(diagnosis, &json);
     json_end_object(&json);
     puts(strbuf_cstr(&text));
 }

@@ -275,3 +275,16 @@ void regression_json(const Regression *result, JsonWriter *json)
     };
     add_members(members, COUNT(members), json);
 }
+
+void diagnosis_json(const Diagnosis *diagnosis, JsonWriter *json)
+{
+    json_name(json, STR("diagnosis"));
+    json_begin_object(json);
+    json_member_string(json, "verdict", str_of(diagnosis_verdict_name(diagnosis->verdict)));
+    json_member_string(json, "seen", diagnosis->seen);
+    json_name(json, STR("advice"));
+    json_begin_array(json);
+    for (int i = 0; i < diagnosis->n_advice; i++) json_string(json, diagnosis->advice[i]);
+    json_end_array(json);
+    json_end_object(json);
+}

@@ -4,6 +4,7 @@
 /* Metrics as text for people and as members of a JSON object. */
 
 #include "evaluate/classification.h"
+#include "evaluate/diagnosis.h"
 #include "evaluate/regression.h"
 #include "format/json.h"
 
@@ -14,5 +15,7 @@ void classification_json(const Classification *result, const Str *names, bool sc
 
 void regression_text(const Regression *result, StrBuf *out);
 void regression_json(const Regression *result, JsonWriter *json);
+
+void diagnosis_json(const Diagnosis *diagnosis, JsonWriter *json); /* as member "diagnosis" */
 
 #endif
