@@ -1,0 +1,36 @@
+#ifndef CLARY_SERVICE_IAM_ACCESS_H
+#define CLARY_SERVICE_IAM_ACCESS_H
+
+/* Who calls, and what they may.  The only maker of a Caller (rule A1), the only judge (rule Z1). */
+
+#include "aws/signature.h"
+#include "service/call.h"
+
+bool iam_open(Server *server, Error *err); /* makes the root key at first start: home/credentials */
+void iam_close(Server *server);
+
+/* Verifies the request's signature and says who sent it; anonymous when it has none.  *ret_key is for the chunk signatures of the
+ * body.  body_hash_hex as in signature_verify.  With options->auth_any every key is root. */
+bool access_authenticate(Server *server, const HttpRequest *request, const Signature *signature,
+                         Str body_hash_hex, Arena *arena, Caller *ret_caller, SigningKey *ret_key,
+                         const char **ret_code, Error *err);
+
+typedef struct AccessContext { /* condition keys of a request */
+    const char *name;
+    Str value;
+} AccessContext;
+
+/* Default deny; explicit deny wins; boundaries, session policies, resource policies (a JSON document or empty).
+ * True: permitted. */
+bool access_permitted(Server *server, const Caller *caller, Str action, Str resource,
+                      const AccessContext *context, int n_context, Str resource_policy);
+
+/* Temporary credentials of a role, for a job of ours (rule Z5); secret is handed out once. */
+typedef struct SessionKeys {
+    Str access_key, secret, token;
+    double expires;
+} SessionKeys;
+bool access_role_session(Server *server, Str role_arn, Str session_name, double seconds,
+                         Arena *arena, SessionKeys *ret_keys, Error *err);
+
+#endif
