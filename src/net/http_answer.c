@@ -308,8 +308,7 @@ void connection_refuse(Connection *c, int status, const char *reason)
 {
     HttpServer *server = c->server;
     connection_count(&server->counts.refused, 1);
-    if (c->known && server->handler.lost) server->handler.lost(server->handler.arg, &c->exchange);
-    c->known = false;
+    connection_lost(c);
     c->last = c->drop_input = true;
     c->stage = STAGE_BODY;
     add_head(c, status, STR("text/plain"), (int64_t)strlen(reason));
@@ -369,6 +368,15 @@ void http_answer_end(HttpExchange *exchange)
     if (c->stage == STAGE_CLOSED) return;
     if (c->framing == FRAMING_CHUNKS && connection_request(c)->method != HTTP_HEAD)
         add(c, STR("0\r\n\r\n"));
+    finish(c);
+}
+
+void http_answer_head(HttpExchange *exchange, int status, Str content_type, int64_t length)
+{
+    Connection *c = connection_of(exchange);
+    assert(!c->answering && connection_request(c)->method == HTTP_HEAD);
+    if (c->stage == STAGE_CLOSED) return;
+    add_head(c, status, content_type, length);
     finish(c);
 }
 

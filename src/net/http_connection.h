@@ -127,6 +127,7 @@ static inline HttpRequest *connection_request(Connection *c)
 
 /* http_server.c */
 void connection_close(Connection *c);
+void connection_lost(Connection *c);
 void connection_process(Connection *c); /* goes on after an answer */
 void connection_wait(Connection *c, uint32_t events);
 void connection_deadline(Connection *c, double at);

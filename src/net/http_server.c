@@ -61,13 +61,21 @@ static void drop_kept(Connection *c)
     c->kept = NULL;
 }
 
+/* Tells the handler, if it knows of the exchange, that nobody waits for its answer. */
+void connection_lost(Connection *c)
+{
+    const HttpHandler *handler = c->exchange.handler;
+    bool known = c->known;
+    c->known = false;
+    if (known && handler->lost) handler->lost(handler->arg, &c->exchange);
+}
+
 void connection_close(Connection *c)
 {
     if (c->stage == STAGE_CLOSED) return;
     HttpServer *server = c->server;
     c->stage = STAGE_CLOSED;
-    if (c->known && server->handler.lost) server->handler.lost(server->handler.arg, &c->exchange);
-    c->known = false;
+    connection_lost(c);
     loop_remove(server->loop, c->fd, &c->source);
     loop_timer_stop(server->loop, &c->timer);
     close(c->fd);
@@ -225,11 +233,11 @@ static bool make_room(Connection *c)
 
 static void call_request(Connection *c)
 {
-    HttpServer *server = c->server;
     c->stage = STAGE_HANDLER;
     c->known = true;
-    connection_count(&server->counts.requests, 1);
-    server->handler.request(server->handler.arg, &c->exchange);
+    connection_count(&c->server->counts.requests, 1);
+    const HttpHandler *handler = c->exchange.handler;
+    handler->request(handler->arg, &c->exchange);
 }
 
 /* The head is complete: asks the handler about it and gets ready for the body. */
@@ -240,7 +248,12 @@ static void begin_body(Connection *c)
     const HttpRequest *request = connection_request(c);
     size_t body_at = input->at + request->head_len;
     c->stage = STAGE_BODY;
-    c->exchange = (HttpExchange){.request = request, .body_max = server->options.limits.body_max};
+    const HttpOptions *options = &server->options;
+    c->exchange = (HttpExchange){
+        .request = request,
+        .body_max = options->body_preset ? options->body_preset : options->limits.body_max,
+        .handler = &server->handler,
+    };
     c->in_pieces = c->paused = c->answering = c->wants_room = false;
     c->body_len = 0;
     c->raw_at = c->next_at = body_at;
@@ -256,14 +269,14 @@ static void begin_body(Connection *c)
  * exchange is over. */
 static bool take_piece(Connection *c, Str piece)
 {
-    HttpServer *server = c->server;
     Input *input = connection_input(c);
     if (c->body_len + piece.len > c->exchange.body_max) {
         connection_refuse(c, 413, "the body is larger than this server accepts");
         return false;
     }
     if (c->in_pieces) {
-        if (piece.len) server->handler.body(server->handler.arg, &c->exchange, piece);
+        const HttpHandler *handler = c->exchange.handler;
+        if (piece.len) handler->body(handler->arg, &c->exchange, piece);
     } else {
         char *to = input->bytes.ptr + input->at + connection_request(c)->head_len + c->body_len;
         if (to != piece.ptr && piece.len) memmove(to, piece.ptr, piece.len);
@@ -383,6 +396,15 @@ static bool settle_input(Connection *c)
     return true;
 }
 
+static bool give_room(Connection *c)
+{
+    const HttpHandler *handler = c->exchange.handler;
+    if (!c->wants_room || !handler->room || !connection_flush(c)) return false;
+    c->wants_room = false;
+    handler->room(handler->arg, &c->exchange);
+    return true;
+}
+
 /* The next thing that can be done for a connection; false when there is none. */
 static bool step(Connection *c)
 {
@@ -392,10 +414,7 @@ static bool step(Connection *c)
     case STAGE_HEAD: return read_head(c);
     case STAGE_BODY: return read_body(c);
     case STAGE_HANDLER:
-        if (!c->wants_room || !c->server->handler.room || !connection_flush(c)) return false;
-        c->wants_room = false;
-        c->server->handler.room(c->server->handler.arg, &c->exchange);
-        return true;
+        return give_room(c);
     default: return false;
     }
 }
@@ -478,8 +497,13 @@ static void ready(LoopSource *source, uint32_t events)
 void http_take_body(HttpExchange *exchange)
 {
     Connection *c = LOOP_OWNER(exchange, Connection, exchange);
-    assert(c->stage == STAGE_BODY && c->body_len == 0 && c->server->handler.body);
+    assert(c->stage == STAGE_BODY && c->body_len == 0 && exchange->handler->body);
     c->in_pieces = true;
+}
+
+void http_answer_by(HttpExchange *exchange, const HttpHandler *handler)
+{
+    exchange->handler = handler;
 }
 
 void http_body_pause(HttpExchange *exchange, bool pause)

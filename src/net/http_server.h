@@ -22,14 +22,17 @@ enum { HTTP_SLACK = 64 };
 typedef struct HttpExchange {
     const HttpRequest *request;
     Str body;          /* the whole body; empty when the handler takes it in pieces */
-    uint64_t body_max; /* the `head` callback may lower it: 413 beyond */
+    uint64_t body_max; /* the `head` callback may change it, up to the server's: 413 beyond */
     void *user;        /* the handler's own */
+
+    /* Who is called for this exchange instead of the server's handler: set by http_answer_by. */
+    const struct HttpHandler *handler;
 } HttpExchange;
 
 typedef struct HttpHandler {
     void *arg;
-    /* The head is complete, the body may not be.  May answer (the body is then not read), lower
-     * body_max, or call http_take_body.  NULL: every body is collected. */
+    /* The head is complete, the body may not be.  May answer (the body is then not read, nor asked
+     * for), change body_max, or call http_take_body.  NULL: every body is collected. */
     void (*head)(void *arg, HttpExchange *exchange);
     /* The request is complete.  Answer now or later. */
     void (*request)(void *arg, HttpExchange *exchange);
@@ -52,11 +55,12 @@ enum {
 };
 
 typedef struct HttpOptions {
-    HttpLimits limits;
-    int connections_max; /* 503 beyond */
-    double head_seconds; /* from a head's first byte to its end: 408 beyond */
-    double idle_seconds; /* a connection without a request is closed after that */
-    double slow_seconds; /* after so long a body or answer must move at slow_bytes a second */
+    HttpLimits limits;    /* limits.body_max: of all bodies, also of those `head` raises */
+    uint64_t body_preset; /* what body_max is before `head` changes it; 0: limits.body_max */
+    int connections_max;  /* 503 beyond */
+    double head_seconds;  /* from a head's first byte to its end: 408 beyond */
+    double idle_seconds;  /* a connection without a request is closed after that */
+    double slow_seconds;  /* after so long a body or answer must move at slow_bytes a second */
     double slow_bytes;
     double stop_seconds;   /* running requests get so long when the server stops */
     double linger_seconds; /* input is read and dropped so long after a refusal */
@@ -117,6 +121,12 @@ void http_answer_end(HttpExchange *exchange);
 /* The answer is `length` bytes of a file from `offset`; the server closes fd. */
 void http_answer_file(HttpExchange *exchange, int status, Str content_type, int fd, int64_t offset,
                       int64_t length);
+
+/* The head that GET would have, and no body: the answer to HEAD where making the body is dear. */
+void http_answer_head(HttpExchange *exchange, int status, Str content_type, int64_t length);
+
+/* From now on `handler` is called for this exchange (with its own arg), which must outlive it. */
+void http_answer_by(HttpExchange *exchange, const HttpHandler *handler);
 
 /* The client is gone, or what was begun cannot be finished: cuts the connection. */
 void http_abort(HttpExchange *exchange);
