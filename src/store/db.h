@@ -8,9 +8,10 @@
  * storage.  A function that fails is rolled back alone.  Reads see a consistent snapshot and run on the
  * calling thread, each thread with a connection of its own.
  *
- * SQL is the subset that both databases have: TEXT, BIGINT, DOUBLE PRECISION, BLOB columns (BLOB is
- * written BYTEA for PostgreSQL by this module), `?` for parameters, ON CONFLICT, RETURNING.  SQL texts are
- * string literals: prepared statements are kept by their address. */
+ * SQL is the subset that both databases have, with `?` for parameters, ON CONFLICT and RETURNING.  Columns
+ * are TEXT (compared bytewise), BIGINT, DOUBLE PRECISION and BLOB; "id AUTO_ID" is a primary key that counts
+ * by itself; WITHOUT ROWID may end a CREATE TABLE.  Words that differ are put right in the steps of
+ * a schema.  SQL texts should be string literals: prepared statements are found by their address. */
 
 #include "base/arena.h"
 #include "base/error.h"
@@ -22,6 +23,8 @@ typedef bool DbWork(void *arg, DbTx *tx, Error *err);
 
 /* `where` is the path of an SQLite file, or "postgres://...".  Makes what is missing. */
 bool db_open(const char *where, Db **ret_db, Error *err);
+/* Not durable: commits do not sync, for a database that dies with its process. */
+bool db_open_with(const char *where, bool durable, Db **ret_db, Error *err);
 void db_close(Db *db); /* waits for changes that are under way; NULL is fine */
 AUTO_FREE(Db, db_close);
 
@@ -53,7 +56,7 @@ typedef struct DbRows {
 } DbRows;
 #define DB_ROWS(name) __attribute__((cleanup(db_rows_close))) DbRows name = {0}
 
-/* Rows are closed by db_rows_close, or by the end of a DB_ROWS scope; at most DB_ROWS_OPEN_MAX at once. */
+/* Rows are closed by db_rows_close, or by the end of a DB_ROWS scope. */
 bool db_query(DbTx *tx, DbRows *ret_rows, Error *err, const char *sql, const char *types, ...);
 /* True: there is a row.  False with err->kind ERROR_NONE: no more (or it was set: failed). */
 bool db_next(DbRows *rows, Error *err);
