@@ -578,8 +578,8 @@ static Bins *new_bins(const BoostData *data, const Bins *like, Error *err)
     return bins;
 }
 
-bool bins_new(const BoostParams *params, BoostData *data, bool keep, Pool *pool, Bins **ret_bins,
-              Error *err)
+bool bins_new(const BoostParams *params, BoostData *data, bool keep, bool merge, Pool *pool,
+              Bins **ret_bins, Error *err)
 {
     AUTO(bins_free) Bins *bins = new_bins(data, NULL, err);
     if (!bins) return false;
@@ -601,7 +601,7 @@ bool bins_new(const BoostParams *params, BoostData *data, bool keep, Pool *pool,
     };
     bool done = make_bins(&job, keep, pool, err);
     for (int32_t j = 0; j < bins->n_cols; j++) data_free(job.column_cuts[j]);
-    if (!done) return false;
+    if (!done || (merge && !bins_merge_alike(bins, &data->labels, pool, err))) return false;
 
     find_frequent(bins);
     lay_out(bins);
@@ -641,6 +641,9 @@ void bins_free(Bins *bins)
     data_free(bins->extra);
     data_free(bins->row_start);
     data_free(bins->entry);
+    data_free(bins->alike);
+    data_free(bins->alike_label);
+    data_free(bins->alike_weight);
     arena_clear(&bins->arena);
     free(bins);
 }

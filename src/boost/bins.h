@@ -60,11 +60,20 @@ typedef struct Bins {
 
     int64_t *row_start; /* sparse: n_rows + 1 */
     uint32_t *entry;
+
+    /* Rows alike in all bins and in the label are one row here, with their weights summed up; n_rows is
+     * the number of those. */
+    uint32_t *alike; /* row i of the data is row alike[i] here; NULL: as they are */
+    float *alike_label, *alike_weight;
 } Bins;
 
-/* Cuts and bins of the training data.  Its columns are given back one by one.  `keep` leaves them. */
-bool bins_new(const BoostParams *params, BoostData *data, bool keep, Pool *pool, Bins **ret_bins,
-              Error *err);
+/* Cuts and bins of the training data.  Its columns are given back one by one.  `keep` leaves them.
+ * `merge` lets rows that are alike become one where that saves much. */
+bool bins_new(const BoostParams *params, BoostData *data, bool keep, bool merge, Pool *pool,
+              Bins **ret_bins, Error *err);
+
+/* Merges rows that are alike, if there are many; `cols` is filled, nothing is made of it yet. */
+bool bins_merge_alike(Bins *bins, const Labels *labels, Pool *pool, Error *err);
 
 /* Bins of other data by the cuts of `like`. */
 bool bins_new_like(const Bins *like, BoostData *data, bool keep, Pool *pool, Bins **ret_bins,

@@ -142,6 +142,11 @@ struct Builder {
     bool (*route)(Builder *builder, const Tree *tree, bool validation, int32_t *row_leaf,
                   Error *err);
     void (*free)(Builder *builder);
+    /* Where rows of the training data were merged: of row i, the number of the row that it became; their
+     * number, labels and weights.  `alike` NULL: rows are as they were.  gh and row_leaf are of those. */
+    const uint32_t *alike;
+    const float *alike_label, *alike_weight;
+    int64_t n_alike;
 };
 
 static inline void builder_free(Builder *builder)
@@ -151,9 +156,9 @@ static inline void builder_free(Builder *builder)
 AUTO_FREE(Builder, builder_free);
 
 /* `train` and `validation` (or NULL) live as long as the builder; hist gives their columns back
- * unless `keep`. */
+ * unless `keep`, and may merge rows that are alike if told so by `merge`. */
 bool hist_builder_new(const BoostParams *params, BoostData *train, BoostData *validation, bool keep,
-                      Pool *pool, Builder **ret_builder, Error *err);
+                      bool merge, Pool *pool, Builder **ret_builder, Error *err);
 bool exact_builder_new(const BoostParams *params, BoostData *train, Pool *pool,
                        Builder **ret_builder, Error *err);
 bool approx_builder_new(const BoostParams *params, BoostData *train, Pool *pool,

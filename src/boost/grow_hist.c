@@ -899,14 +899,13 @@ static void hist_free(Builder *base)
 }
 
 bool hist_builder_new(const BoostParams *params, BoostData *train, BoostData *validation, bool keep,
-                      Pool *pool, Builder **ret_builder, Error *err)
+                      bool merge, Pool *pool, Builder **ret_builder, Error *err)
 {
     HistBuilder *b = calloc(1, sizeof *b);
     if (!b) memory_exhausted(sizeof *b);
-    b->base = (Builder){hist_grow, hist_route, hist_free};
+    b->base = (Builder){.grow = hist_grow, .route = hist_route, .free = hist_free};
     AUTO(builder_free) Builder *builder = &b->base;
     int32_t n_features = train->features.n_cols;
-    size_t n_rows = (size_t)train->features.n_rows;
     b->rules = split_rules(params, n_features, &b->arena);
     b->columns = column_choice_new(params, n_features, &b->arena);
     b->policy = params->grow_policy;
@@ -914,7 +913,12 @@ bool hist_builder_new(const BoostParams *params, BoostData *train, BoostData *va
     b->max_leaves = (int32_t)MIN(params->max_leaves, INT32_MAX);
     b->seed = params->seed;
     b->pool = pool;
-    if (!bins_new(params, train, keep, pool, &b->bins, err)) return false;
+    if (!bins_new(params, train, keep, merge, pool, &b->bins, err)) return false;
+    size_t n_rows = (size_t)b->bins->n_rows;
+    b->base.alike = b->bins->alike;
+    b->base.alike_label = b->bins->alike_label;
+    b->base.alike_weight = b->bins->alike_weight;
+    b->base.n_alike = b->bins->n_rows;
     if (validation && !bins_new_like(b->bins, validation, keep, pool, &b->validation, err))
         return error_in(err, "validation data");
 

@@ -34,6 +34,10 @@ typedef struct Trainer {
     Builder *builder;
     int32_t n_groups;
     bool floats_stay; /* trees are walked by the floats */
+    BoostData merged; /* data[0] points here when rows that are alike became one ... */
+    Labels all;       /* ... and metrics look at these, */
+    float *all_margins;
+    const uint32_t *alike; /* row i's margins being those of row alike[i] */
 
     float *margins[2]; /* n_rows x n_groups */
     int32_t *leaves[2];
@@ -58,6 +62,7 @@ static void trainer_clear(Trainer *t)
         data_free(t->margins[d]);
         data_free(t->leaves[d]);
     }
+    data_free(t->all_margins);
     data_free(t->gh);
     data_free(t->sampled);
     data_free(t->chosen);
@@ -202,6 +207,53 @@ static bool make_linear(Trainer *t, const BoostModel *start, Error *err)
                               err);
 }
 
+/* Whether a row of weight 2 is the same as the row twice: gradients are in proportion to weights, no row is
+ * drawn and none depends on another.  (Quantiles of weighted rows are defined otherwise.) */
+static bool rows_may_merge(const Trainer *t)
+{
+    const Labels *labels = &t->data[0]->labels;
+    Str name = t->params->objective.name;
+    return t->params->subsample >= 1 && !labels->group_start && !labels->label_upper &&
+           !str_starts(name, STR("rank:")) && !str_starts(name, STR("survival:")) &&
+           objective_leaf_quantile(t->objective, 0) <= 0;
+}
+
+/* Goes on with the rows that the builder made of those that are alike.  Only metrics see all rows: not all of
+ * them heed weights. */
+static bool use_merged(Trainer *t, Error *err)
+{
+    const Builder *builder = t->builder;
+    t->all = t->data[0]->labels;
+    t->alike = builder->alike;
+    t->merged = *t->data[0];
+    t->merged.features.n_rows = builder->n_alike;
+    t->merged.labels = (Labels){
+        .n_rows = builder->n_alike, .label = builder->alike_label, .weight = builder->alike_weight};
+    t->data[0] = &t->merged;
+    if (t->params->n_metrics == 0) return true;
+    size_t n = (size_t)t->all.n_rows * (size_t)t->n_groups;
+    t->all_margins = data_array(float, n, "the margins", err);
+    return t->all_margins != NULL;
+}
+
+static void spread_margins(void *arg, size_t chunk, size_t begin, size_t end)
+{
+    (void)chunk;
+    Trainer *t = arg;
+    size_t width = (size_t)t->n_groups;
+    for (size_t i = begin; i < end; i++)
+        for (size_t k = 0; k < width; k++)
+            t->all_margins[i * width + k] = t->margins[0][t->alike[i] * width + k];
+}
+
+static bool metric_value(Trainer *t, const BoostMetric *metric, int d, double *ret_value,
+                         Error *err)
+{
+    bool spread = d == 0 && t->alike;
+    return boost_metric_value(metric, t->model, spread ? &t->all : &t->data[d]->labels,
+                              spread ? t->all_margins : t->margins[d], t->pool, ret_value, err);
+}
+
 static bool make_builder(Trainer *t, const BoostModel *start, Error *err)
 {
     const BoostParams *params = t->params;
@@ -215,8 +267,11 @@ static bool make_builder(Trainer *t, const BoostModel *start, Error *err)
     case METHOD_AUTO:
     case METHOD_HIST: break;
     }
-    return hist_builder_new(params, t->data[0], t->data[1], t->floats_stay, t->pool, &t->builder,
-                            err);
+    bool merge = !start && rows_may_merge(t);
+    if (!hist_builder_new(params, t->data[0], t->data[1], t->floats_stay, merge, t->pool,
+                          &t->builder, err))
+        return false;
+    return !t->builder->alike || use_merged(t, err);
 }
 
 /* ---- trees and margins ---- */
@@ -449,11 +504,11 @@ static bool run_rounds(Trainer *t, const BoostModel *start, Error *err)
     for (int64_t r = 0; r < params->n_rounds; r++) {
         int64_t round = first + r;
         if (!one_round(t, start, round, err)) return error_in(err, "round %lld", (long long)round);
+        if (t->all_margins) parallel_for(t->pool, (size_t)t->all.n_rows, 4096, spread_margins, t);
         for (int d = 0; d < n_data; d++)
             for (int32_t m = 0; m < params->n_metrics; m++)
-                if (!boost_metric_value(&params->metrics[m], t->model, &t->data[d]->labels,
-                                        t->margins[d], t->pool, &values[d * params->n_metrics + m],
-                                        err))
+                if (!metric_value(t, &params->metrics[m], d, &values[d * params->n_metrics + m],
+                                  err))
                     return error_in(err, "round %lld: %s on the %s data", (long long)round,
                                     params->metrics[m].name, d ? "validation" : "training");
         if (t->host && t->host->round &&

@@ -229,6 +229,72 @@ TEST(train, a_weight_of_two_is_a_row_twice)
     }
 }
 
+typedef struct Seen {
+    int32_t n;
+    double values[64];
+} Seen;
+
+static bool see_round(void *host, int64_t round, const BoostModel *model, const double *values,
+                      int n_data)
+{
+    (void)round;
+    (void)model;
+    Seen *seen = host;
+    for (int i = 0; i < 2 * n_data; i++) seen->values[seen->n++] = values[i];
+    return true;
+}
+
+/* The rows of `few` over and over, KINDS_REPEATED times, against those rows with that weight.  So many
+ * rows alike are merged; 500 are not. */
+static void check_repeated(const char *objective, int32_t n_classes)
+{
+    enum { KINDS = 500, REPEATED = 40 };
+    Made few = made_classes(KINDS), many = make_data(KINDS * REPEATED, 6, 1);
+    Error err = {0};
+    few.weight = data_array(float, KINDS, "a test", &err);
+    for (int64_t i = 0; i < KINDS; i++) {
+        for (int32_t j = 0; j < few.n_cols; j++) few.column[j][i] = roundf(4 * few.column[j][i]);
+        few.weight[i] = REPEATED;
+        if (n_classes) few.label[i] = (float)((int)few.column[0][i] & 1) + few.label[i];
+    }
+    for (int64_t i = 0; i < many.n_rows; i++) {
+        int64_t from = i * 7 % KINDS;
+        for (int32_t j = 0; j < few.n_cols; j++) many.column[j][i] = few.column[j][from];
+        many.label[i] = few.label[from];
+    }
+    BoostParams params = preset(objective);
+    params.objective.n_classes = n_classes;
+    params.n_rounds = 5;
+    BoostMetric metrics[2]; /* the second one does not heed weights */
+    const char *names[] = {n_classes ? "mlogloss" : "logloss", n_classes ? "accuracy" : "mse"};
+    for (int m = 0; m < 2; m++)
+        CHECK_OK(boost_metric_parse(str_of(names[m]), &params.objective, &metrics[m], &err), err);
+    params.metrics = metrics;
+    params.n_metrics = 2;
+    Seen seen[2] = {0};
+    BoostModel *models[2] = {0};
+    for (int k = 0; k < 2; k++) {
+        BoostData data = boost_data(k ? &many : &few);
+        BoostHost host = {.host = &seen[k], .round = see_round};
+        CHECK_OK(boost_train(&params, &data, NULL, NULL, &host, NULL, &models[k], &err), err);
+    }
+    CHECK_INT(seen[0].n, seen[1].n);
+    for (int32_t i = 0; i < seen[0].n; i++) CHECK_NEAR(seen[0].values[i], seen[1].values[i], 1e-4);
+    for (int64_t i = 0; i < KINDS && !n_classes; i++) {
+        float row[6];
+        for (int32_t j = 0; j < 6; j++) row[j] = few.column[j][i];
+        CHECK_NEAR((double)margin_at(models[0], row), (double)margin_at(models[1], row), 2e-3);
+    }
+    boost_model_free(models[0]);
+    boost_model_free(models[1]);
+}
+
+TEST(train, rows_that_are_alike_are_one_row_with_their_weights)
+{
+    check_repeated("binary:logistic", 0);
+    check_repeated("multi:softprob", 3);
+}
+
 TEST(train, monotone_constraints_hold_everywhere)
 {
     Made made = made_classes(3000);
