@@ -15,10 +15,11 @@
  * encoded by the protocol the client speaks.  Members that were not set are left out, never {} or null. */
 
 #include "aws/message.h"
+#include "net/http_worker.h"
 #include "service/server.h"
 
+typedef struct Call Call;
 typedef struct Policies Policies; /* service/iam */
-typedef struct HttpCall HttpCall; /* net/http_worker.h */
 
 typedef struct Caller {
     enum { CALLER_ANONYMOUS, CALLER_ROOT, CALLER_USER, CALLER_ROLE, CALLER_SERVICE } type;
@@ -31,7 +32,6 @@ typedef struct Caller {
 
 typedef struct ResourceKind ResourceKind;
 
-typedef struct Call Call;
 typedef bool CallHandler(Call *call, Error *err);
 
 enum {
@@ -59,8 +59,34 @@ typedef struct ServiceOperation {
 typedef struct Service {
     const char *name;                      /* as in api/ */
     const ServiceOperation *const *tables; /* NULL-terminated list of tables */
+    /* Each may be NULL. */
+    /* A request that is no operation of the model (S3's CORS preflight and POST forms): sets
+     * *ret_taken and answers through call->http.  The caller is anonymous unless it was signed. */
+    bool (*other)(Call *call, bool *ret_taken, Error *err);
+    /* The policy of the resource that is asked for, as JSON text, or empty (bucket policies). */
+    Str (*resource_policy)(Call *call, Str resource);
+    /* A last look at every answer, also of errors (S3's CORS headers). */
+    void (*answering)(Call *call, WireAnswer *answer);
 } Service;
-extern const Service *const services[]; /* services.c; NULL-terminated */
+
+/* What claryd consists of.  A part that is no service of AWS has no services. */
+typedef struct Part {
+    const char *name;
+    const Service *services[4];               /* NULL-terminated */
+    bool (*open)(Server *server, Error *err); /* goes on with what a crash interrupted */
+    void (*close)(Server *server);            /* in the reverse order */
+    bool (*reset)(Server *server,
+                  Error *err); /* `clary reset`, before tables are emptied; or NULL */
+} Part;
+extern const Part parts[]; /* services.c: in the order in which they open; ends with a NULL name */
+
+const Service *service_find(Str name);                                            /* NULL */
+const ServiceOperation *service_operation_find(const Service *service, Str name); /* NULL */
+
+/* Opens all parts, or none. */
+bool parts_open(Server *server, Error *err);
+void parts_close(Server *server);
+bool parts_reset(Server *server, Error *err);
 
 struct Call {
     Server *server;
@@ -107,6 +133,7 @@ Str call_body_trailer(const Call *call, Str name);
 /* Asks for a further permission (copy source, iam:PassRole, ...): false with AccessDenied set. */
 bool call_authorize(Call *call, const char *action, Str resource, Error *err);
 
-/* Runs an operation without HTTP, for services that call others and for tests. */
+/* A new id: 36 characters, a random UUID. */
+Str call_new_id(Arena *arena);
 
 #endif

@@ -22,7 +22,9 @@ typedef struct ServerOptions {
     bool allow_unconfined;
     bool proxy;
     int job_slots; /* jobs at a time; 0: one per processor */
-    int n_loops, n_workers;
+    int n_loops;   /* event loops, each with its own workers */
+    const char *const
+        *buckets; /* "NAME=FOLDER", NULL-terminated, or NULL: folders served as buckets */
 } ServerOptions;
 
 typedef struct Server {
@@ -42,7 +44,6 @@ typedef struct Server {
     bool stopping;  /* read with __atomic_load_n */
 } Server;
 
-/* Each service folder has a NAME_open that makes its part (tables, threads, what it continues after a crash) and a
- * NAME_close that ends it; service/services.c lists them in order.  NAME_reset empties it (`clary reset`). */
+/* Each service folder has a NAME_open that makes its part and a NAME_close that ends it: rows of services.c. */
 
 #endif

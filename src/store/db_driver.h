@@ -3,8 +3,6 @@
 
 /* What db.c asks of a database: connections, and statements on them. */
 
-#include "store/db.h"
-
 #include "base/strbuf.h"
 #include "store/db.h"
 

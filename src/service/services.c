@@ -1,0 +1,53 @@
+/* What claryd consists of. */
+
+#include "service/call.h"
+
+/* A row per part, in the order of opening: who uses another comes after it. */
+const Part parts[] = {
+    {0},
+};
+
+const Service *service_find(Str name)
+{
+    for (const Part *part = parts; part->name; part++)
+        for (const Service *const *service = part->services; *service; service++)
+            if (str_is(name, (*service)->name)) return *service;
+    return NULL;
+}
+
+const ServiceOperation *service_operation_find(const Service *service, Str name)
+{
+    for (const ServiceOperation *const *table = service->tables; *table; table++)
+        for (const ServiceOperation *row = *table; row->name; row++)
+            if (str_is(name, row->name)) return row;
+    return NULL;
+}
+
+bool parts_open(Server *server, Error *err)
+{
+    for (const Part *part = parts; part->name; part++)
+        if (part->open && !part->open(server, err)) {
+            while (part-- > parts)
+                if (part->close) part->close(server);
+            return false;
+        }
+    return true;
+}
+
+void parts_close(Server *server)
+{
+    const Part *part = parts;
+    while (part->name) part++;
+    while (part-- > parts)
+        if (part->close) part->close(server);
+}
+
+bool parts_reset(Server *server, Error *err)
+{
+    const Part *part = parts;
+    while (part->name) part++;
+    while (part-- > parts)
+        if (part->reset && !part->reset(server, err))
+            return error_in(err, "emptying '%s'", part->name);
+    return true;
+}
