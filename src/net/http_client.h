@@ -39,7 +39,8 @@ typedef struct HttpSend {
 } HttpSend;
 
 typedef struct HttpReceiver {
-    /* The head of the answer; valid until `done`.  The body follows. */
+    /* The head of the answer; the body follows.  `response` is good until `done` returns, the texts
+     * that are taken from it until the callback returns in which they were taken. */
     void (*head)(void *arg, const HttpResponse *response);
     /* A piece of the body; valid during the call. */
     void (*body)(void *arg, Str piece);
@@ -68,7 +69,7 @@ extern const HttpClientOptions http_client_options;
  * "[::1]:80").  Options NULL: the defaults.  Nothing is connected yet.  NULL when the address is
  * malformed. */
 HttpClient *http_client_new(Loop *loop, const char *address, const HttpClientOptions *options);
-/* Ends what is in flight without calling anybody. */
+/* Ends what is in flight without calling anybody; not from inside a callback of it. */
 void http_client_free(HttpClient *client);
 AUTO_FREE(HttpClient, http_client_free);
 

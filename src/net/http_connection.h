@@ -9,17 +9,8 @@
  * for output: it gathers in the server's shared buffer and is sent once at the end of `process`;
  * what the socket does not take moves to the connection. */
 
+#include "net/http_bytes.h"
 #include "net/http_server.h"
-
-typedef struct Bytes {
-    char *ptr;
-    size_t len, capacity;
-} Bytes;
-
-/* Room for n more bytes; false when there is no memory. */
-bool bytes_reserve(Bytes *bytes, size_t n);
-bool bytes_add(Bytes *bytes, Str s);
-void bytes_clear(Bytes *bytes);
 
 typedef struct Input {
     Bytes bytes;

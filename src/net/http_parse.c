@@ -12,6 +12,8 @@
 
 #include "net/http_parse.h"
 
+#include "net/http_grammar.h"
+
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
@@ -22,16 +24,11 @@ enum { STAGE_REQUEST_LINE, STAGE_FIELDS, STAGE_DONE, STAGE_REFUSED };
 
 enum { METHOD_MAX = 32 };
 
-/* Classes of bytes.  TOKEN: RFC 9110 tchar.  TARGET: what a URI may hold besides '%' (RFC 3986,
- * no fragment).  HOST: what we accept of a host name; the RFC's sub-delims (',' among them) are not
- * in any real name. */
-enum { TOKEN = 1, TARGET = 2, HOST = 4, HEX = 8 };
-
-#define T (TOKEN)
-#define U (TARGET)
-#define A (TOKEN | TARGET | HOST)
-#define X (TOKEN | TARGET | HOST | HEX)
-static const uint8_t classes[256] = {
+#define T (CHAR_TOKEN)
+#define U (CHAR_TARGET)
+#define A (CHAR_TOKEN | CHAR_TARGET | CHAR_HOST)
+#define X (CHAR_TOKEN | CHAR_TARGET | CHAR_HOST | CHAR_HEX)
+const uint8_t http_classes[256] = {
     ['!'] = T | U, ['#'] = T, ['$'] = T | U, ['%'] = T,     ['&'] = T | U, ['\''] = T | U,
     ['('] = U,     [')'] = U, ['*'] = T | U, ['+'] = T | U, [','] = U,     ['-'] = A,
     ['.'] = A,     ['/'] = U, ['0'] = X,     ['1'] = X,     ['2'] = X,     ['3'] = X,
@@ -53,27 +50,16 @@ static const uint8_t classes[256] = {
 #undef A
 #undef X
 
-static bool is(char c, int class)
-{
-    return classes[(unsigned char)c] & class;
-}
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 bool http_is_token(Str s)
 {
     for (size_t i = 0; i < s.len; i++)
-        if (!is(s.ptr[i], TOKEN)) return false;
+        if (!http_is(s.ptr[i], CHAR_TOKEN)) return false;
     return s.len > 0;
 }
 
 /* ---- scanning ---- */
 
-/* Position of the first control byte (below 0x20, except TAB, or 0x7f) at or after `at`, else n. */
-static uint32_t find_control(const char *bytes, uint32_t at, uint32_t n)
+uint32_t http_find_control(const char *bytes, uint32_t at, uint32_t n)
 {
 #if defined(__SSE2__)
     const __m128i tab = _mm_set1_epi8('\t'), del = _mm_set1_epi8(0x7f), top = _mm_set1_epi8(0x1f);
@@ -136,20 +122,20 @@ static bool is_host(Str s)
         for (at = 1; at < s.len && s.ptr[at] != ']'; at++) {
             if (s.ptr[at] == ':')
                 colons++;
-            else if (!is(s.ptr[at], HEX) && s.ptr[at] != '.')
+            else if (!http_is(s.ptr[at], CHAR_HEX) && s.ptr[at] != '.')
                 return false;
         }
         if (at == s.len || colons < 2 || at > 46) return false;
         at++;
     } else {
-        while (at < s.len && is(s.ptr[at], HOST)) at++;
+        while (at < s.len && http_is(s.ptr[at], CHAR_HOST)) at++;
         if (at == 0 || at > 255) return false;
     }
     if (at == s.len) return true;
     if (s.ptr[at++] != ':') return false;
     uint32_t port = 0;
     size_t first = at;
-    for (; at < s.len && at - first < 5 && is_digit(s.ptr[at]); at++)
+    for (; at < s.len && at - first < 5 && http_is_digit(s.ptr[at]); at++)
         port = port * 10 + (uint32_t)(s.ptr[at] - '0');
     return at == s.len && at > first && port <= 65535;
 }
@@ -157,8 +143,10 @@ static bool is_host(Str s)
 static bool is_target_text(const char *p, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {
-        if (is(p[i], TARGET)) continue;
-        if (p[i] != '%' || i + 2 >= n || !is(p[i + 1], HEX) || !is(p[i + 2], HEX)) return false;
+        if (http_is(p[i], CHAR_TARGET)) continue;
+        if (p[i] != '%' || i + 2 >= n || !http_is(p[i + 1], CHAR_HEX) ||
+            !http_is(p[i + 2], CHAR_HEX))
+            return false;
         i += 2;
     }
     return true;
@@ -205,7 +193,7 @@ static bool parse_request_line(HttpRequest *request, uint32_t end, const HttpLim
 {
     const char *bytes = request->bytes;
     uint32_t at = request->line;
-    while (at < end && is(bytes[at], TOKEN)) at++;
+    while (at < end && http_is(bytes[at], CHAR_TOKEN)) at++;
     if (at == request->line) return bad(request, "the request line must begin with a method");
     if (at == end || bytes[at] != ' ')
         return bad(request, "the method must be a token and end in one space");
@@ -245,7 +233,7 @@ static bool parse_length(HttpRequest *request, Str value)
     uint64_t length = 0;
     if (value.len == 0) return bad(request, "Content-Length is empty");
     for (size_t i = 0; i < value.len; i++) {
-        if (!is_digit(value.ptr[i])) return bad(request, "Content-Length is not a number");
+        if (!http_is_digit(value.ptr[i])) return bad(request, "Content-Length is not a number");
         if (__builtin_mul_overflow(length, (uint64_t)10, &length) ||
             __builtin_add_overflow(length, (uint64_t)(value.ptr[i] - '0'), &length) ||
             length > INT64_MAX)
@@ -317,7 +305,7 @@ static bool parse_field(HttpRequest *request, uint32_t end, const HttpLimits *li
     uint32_t at = request->line;
     if (bytes[at] == ' ' || bytes[at] == '\t')
         return bad(request, "a field must not be folded over lines");
-    while (at < end && is(bytes[at], TOKEN)) at++;
+    while (at < end && http_is(bytes[at], CHAR_TOKEN)) at++;
     if (at == end || bytes[at] != ':') {
         if (at < end && (bytes[at] == ' ' || bytes[at] == '\t'))
             return bad(request, "a blank stands in or after a field's name");
@@ -418,7 +406,7 @@ HttpResult http_request_parse(HttpRequest *request, size_t n_bytes, const HttpLi
     uint32_t n = (uint32_t)MIN(n_bytes, (size_t)limits->head_max + 1);
     while (request->stage < STAGE_DONE) {
         uint32_t longest = line_max(request, limits);
-        uint32_t end = find_control(bytes, request->scanned, n);
+        uint32_t end = http_find_control(bytes, request->scanned, n);
         request->scanned = end;
         /* Of the two limits the one that is passed first decides, however the bytes arrive. */
         if (end - request->line > longest && request->line + longest <= limits->head_max)
@@ -483,7 +471,7 @@ static HttpResult refuse_chunk(HttpChunks *chunks, int status, const char *reaso
 
 static int hex_value(char c)
 {
-    if (is_digit(c)) return c - '0';
+    if (http_is_digit(c)) return c - '0';
     return (c | 0x20) - 'a' + 10;
 }
 
@@ -520,15 +508,15 @@ static HttpResult next_extension_byte(HttpChunks *chunks, char c, const HttpLimi
         return refuse_chunk(chunks, 400, "the extensions of the chunks are too long");
     switch (chunks->state) {
     case CHUNK_EXTENSION_NAME_FIRST:
-        if (!is(c, TOKEN)) return refuse_chunk(chunks, 400, malformed);
+        if (!http_is(c, CHAR_TOKEN)) return refuse_chunk(chunks, 400, malformed);
         chunks->state = CHUNK_EXTENSION_NAME;
         return HTTP_MORE;
     case CHUNK_EXTENSION_NAME:
     case CHUNK_EXTENSION_VALUE:
-        if (is(c, TOKEN)) return HTTP_MORE;
+        if (http_is(c, CHAR_TOKEN)) return HTTP_MORE;
         break;
     case CHUNK_EXTENSION_VALUE_FIRST:
-        if (c != '"' && !is(c, TOKEN)) return refuse_chunk(chunks, 400, malformed);
+        if (c != '"' && !http_is(c, CHAR_TOKEN)) return refuse_chunk(chunks, 400, malformed);
         chunks->state = c == '"' ? CHUNK_EXTENSION_QUOTED : CHUNK_EXTENSION_VALUE;
         return HTTP_MORE;
     case CHUNK_EXTENSION_QUOTED:
@@ -553,7 +541,7 @@ static HttpResult next_extension_byte(HttpChunks *chunks, char c, const HttpLimi
 
 static HttpResult next_size_byte(HttpChunks *chunks, char c)
 {
-    if (is(c, HEX)) {
+    if (http_is(c, CHAR_HEX)) {
         if (chunks->digits == 16)
             return refuse_chunk(chunks, 400, "a chunk's size has too many digits");
         chunks->size = chunks->size << 4 | (uint64_t)hex_value(c);
@@ -579,7 +567,7 @@ static HttpResult next_trailer_byte(HttpChunks *chunks, char c, const HttpLimits
     case CHUNK_TRAILER_FIRST:
         if (c == '\r')
             chunks->state = CHUNK_END_LF;
-        else if (is(c, TOKEN))
+        else if (http_is(c, CHAR_TOKEN))
             chunks->state = CHUNK_TRAILER_NAME;
         else
             return refuse_chunk(chunks, 400, "a trailer field is malformed");
@@ -587,7 +575,7 @@ static HttpResult next_trailer_byte(HttpChunks *chunks, char c, const HttpLimits
     case CHUNK_TRAILER_NAME:
         if (c == ':')
             chunks->state = CHUNK_TRAILER_VALUE;
-        else if (!is(c, TOKEN))
+        else if (!http_is(c, CHAR_TOKEN))
             return refuse_chunk(chunks, 400, "a trailer field is malformed");
         return HTTP_MORE;
     case CHUNK_TRAILER_VALUE:

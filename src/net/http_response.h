@@ -32,7 +32,7 @@ typedef struct HttpResponse {
 
     const char *refusal; /* one sentence, static */
 
-    uint32_t line, scanned, start; /* start: of the status line, behind answers 1xx */
+    uint32_t line, scanned;
     uint8_t stage, informational;
     bool to_head, chunked, close, persist;
 

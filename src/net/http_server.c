@@ -413,8 +413,7 @@ static bool step(Connection *c)
     switch (c->stage) {
     case STAGE_HEAD: return read_head(c);
     case STAGE_BODY: return read_body(c);
-    case STAGE_HANDLER:
-        return give_room(c);
+    case STAGE_HANDLER: return give_room(c);
     default: return false;
     }
 }
