@@ -69,6 +69,9 @@ typedef struct Service {
     void (*answering)(Call *call, WireAnswer *answer);
 } Service;
 
+/* Lines of the page at `/`: see page.h. */
+typedef struct Page Page;
+
 /* What claryd consists of.  A part that is no service of AWS has no services. */
 typedef struct Part {
     const char *name;
@@ -77,6 +80,8 @@ typedef struct Part {
     void (*close)(Server *server);            /* in the reverse order */
     bool (*reset)(Server *server,
                   Error *err); /* `clary reset`, before tables are emptied; or NULL */
+    void (*status)(Server *server, JsonWriter *out); /* members of /_clary/status; or NULL */
+    void (*page)(Server *server, Page *page);        /* its tables of the page at `/`; or NULL */
 } Part;
 extern const Part parts[]; /* services.c: in the order in which they open; ends with a NULL name */
 
@@ -104,6 +109,8 @@ struct Call {
     const char *code; /* of an error: call_error */
     int status;
     Json *error_details;
+    bool parked; /* the handler parked the call (http_call_park with call_run_again) and returned
+                              without an answer: it will be called again from its beginning */
     struct CallBody *body; /* of a streaming operation */
     WireField fields[16];  /* further answer headers */
     int n_fields;
@@ -132,6 +139,9 @@ Str call_body_trailer(const Call *call, Str name);
 
 /* Asks for a further permission (copy source, iam:PassRole, ...): false with AccessDenied set. */
 bool call_authorize(Call *call, const char *action, Str resource, Error *err);
+
+/* For http_call_park(call->http, seconds, call_run_again, NULL); then set call->parked and return true. */
+void call_run_again(void *arg, HttpCall *http);
 
 /* A new id: 36 characters, a random UUID. */
 Str call_new_id(Arena *arena);
