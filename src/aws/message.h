@@ -20,6 +20,7 @@ typedef struct Route {
     Protocol protocol;
     Str name;   /* of the operation as sent, for "unknown operation" */
     Str bucket; /* virtual-host style S3: the bucket of the host name; else empty */
+    Str path;   /* as sent */
 } Route;
 void route_find(const HttpRequest *request, Str body, Str scope_service, Route *ret_route);
 

@@ -46,8 +46,9 @@ struct Member {
     const Shape *shape;
     Location location;
     bool required;
-    bool flattened; /* xml and query: a list without its wrapping element */
-    bool attribute; /* xml: an attribute of the element */
+    bool flattened;     /* xml and query: a list without its wrapping element */
+    bool attribute;     /* xml: an attribute of the element */
+    bool event_payload; /* of an event: its frame's payload */
     TimeForm time;
     const char *xml_namespace, *xml_prefix; /* NULL */
 };
@@ -68,6 +69,7 @@ struct Shape {
     bool is_document;         /* free-form JSON */
     bool is_event_stream;
     bool sensitive;
+    bool is_error;
     TimeForm time;
     const char *error_code;                    /* error structures: the wire code, else NULL */
     int error_status;                          /* and the HTTP status, else 0 */
@@ -86,14 +88,19 @@ typedef enum Protocol {
 } Protocol;
 
 typedef struct OperationShape {
-    const char *name;             /* "CreateTrainingJob" */
-    const char *method, *uri;     /* "PUT", "/{Bucket}/{Key+}?tagging" */
-    int status;                   /* of the answer, 200 */
+    const char *name;         /* "CreateTrainingJob" */
+    const char *method, *uri; /* "PUT", "/{Bucket}/{Key+}?tagging" */
+    const char *query;        /* the part of uri behind '?', or NULL */
+    const char *const
+        *needs; /* "?uploadId", ":x-amz-copy-source": what tells it from others of that uri */
+    int status; /* of the answer, 200 */
     const Shape *input, *output;  /* NULL: none */
     const Shape *const *errors;   /* NULL-terminated */
     bool streams_in, streams_out; /* the payload is a stream of bytes */
     bool event_stream_out;
     bool unsigned_body; /* the payload need not be signed */
+    bool anonymous;     /* sent without a signature */
+    bool form_upload;   /* S3: a browser's multipart/form-data */
     bool md5_required;  /* S3: Content-MD5 or a checksum must be there */
 } OperationShape;
 
@@ -109,11 +116,14 @@ typedef struct ServiceShape {
     bool query_compatible;            /* json errors carry x-amzn-query-error */
     const OperationShape *operations; /* sorted by name */
     int n_operations;
+    const char *const *others; /* operations that AWS has and api/ only names; NULL-terminated */
 } ServiceShape;
 
 extern const ServiceShape *const service_shapes[]; /* NULL-terminated */
 
 const ServiceShape *service_shape_find(Str name);
 const OperationShape *operation_shape_find(const ServiceShape *service, Str name); /* NULL */
+bool operation_exists(const ServiceShape *service, Str name); /* at AWS: one of `others` too */
+const Member *member_find(const Shape *structure, Str name);  /* NULL */
 
 #endif
