@@ -1,9 +1,11 @@
 /* What claryd consists of. */
 
 #include "service/call.h"
+#include "service/logs/logs.h"
 
 /* A row per part, in the order of opening: who uses another comes after it. */
 const Part parts[] = {
+    {"logs", {&logs_service}, logs_open, logs_close, NULL, NULL, NULL},
     {0},
 };
 

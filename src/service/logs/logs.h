@@ -10,6 +10,8 @@ typedef struct LogLine {
     Str text;        /* without line end */
 } LogLine;
 
+extern const Service logs_service;
+
 bool logs_open(Server *server, Error *err);
 void logs_close(Server *server);
 
