@@ -412,10 +412,10 @@ static void lay_out(Bins *bins)
             if (kind[j] != k) continue;
             bins->place[j] = place + at;
             bins->shift[j] = (uint8_t)shifts[k];
-            bins->slot[j] = slot + (at++ << shifts[k]);
+            bins->slot[j] = slot + at++ * (int32_t)hist_stride(shifts[k]);
         }
         place += n;
-        slot += n << shifts[k];
+        slot += n * (int32_t)hist_stride(shifts[k]);
     }
     for (int32_t j = 0; j < bins->n_cols; j++) {
         if (bins->frequent[j] < 0) continue;

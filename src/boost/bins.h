@@ -21,7 +21,14 @@ enum {
     ROW_COLUMNS_STEP = 4 /* columns of a group are filled up to a multiple of this */
 };
 
-/* Columns that stand together in a row because their histograms have 2^shift entries each. */
+/* Columns that stand together in a row because their histograms have 2^shift entries each, and start
+ * hist_stride(shift) apart: powers of two would put the same bin of all columns into the same few sets of
+ * the cache, and often it is the same bin that most columns have. */
+static inline size_t hist_stride(int shift)
+{
+    return ((size_t)1 << shift) + (shift > 4 ? 8 : 0);
+}
+
 typedef struct RowGroup {
     int32_t first, n_columns; /* places in the row, fillers included */
     int32_t shift;

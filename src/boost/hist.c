@@ -182,7 +182,7 @@ enum {
 static inline __attribute__((always_inline)) void add_four(HistSum *hist, uint32_t word, HistSum q,
                                                            int shift)
 {
-    const size_t size = (size_t)1 << shift;
+    const size_t size = hist_stride(shift);
     hist[(uint8_t)word] += q;
     hist[size + (uint8_t)(word >> 8)] += q;
     word >>= 16;
@@ -193,7 +193,7 @@ static inline __attribute__((always_inline)) void add_four(HistSum *hist, uint32
 static inline __attribute__((always_inline)) void add_eight(HistSum *hist, uint64_t word, HistSum q,
                                                             int shift)
 {
-    const size_t size = (size_t)1 << shift;
+    const size_t size = hist_stride(shift);
     hist[(uint8_t)word] += q;
     hist[size + (uint8_t)(word >> 8)] += q;
     word >>= 16;
@@ -216,11 +216,11 @@ static inline __attribute__((always_inline)) void add_row(const uint8_t *p, Hist
     int32_t k = 0;
     for (; k + 8 <= n_columns; k += 8) {
         memcpy(&word, p + k, sizeof word);
-        add_eight(hist + ((size_t)k << shift), word, q, shift);
+        add_eight(hist + (size_t)k * hist_stride(shift), word, q, shift);
     }
     if (k < n_columns) {
         memcpy(&half, p + k, sizeof half);
-        add_four(hist + ((size_t)k << shift), half, q, shift);
+        add_four(hist + (size_t)k * hist_stride(shift), half, q, shift);
     }
 }
 
@@ -300,7 +300,7 @@ static void add_dense(const Bins *bins, const uint32_t *rows, size_t first, size
             const RowGroup *group = &bins->groups[g];
             for (int32_t at = 0; at < group->n_columns; at += step) {
                 const uint8_t *p = b + group->first + at;
-                HistSum *h = hist + group->slot + ((size_t)at << group->shift);
+                HistSum *h = hist + group->slot + (size_t)at * hist_stride(group->shift);
                 int32_t n_columns = MIN(step, group->n_columns - at);
                 if (group->shift == 8)
                     pass_8(p, stride, r, m, q + i, h, n_columns);
