@@ -308,6 +308,10 @@ void connection_refuse(Connection *c, int status, const char *reason)
 {
     HttpServer *server = c->server;
     connection_count(&server->counts.refused, 1);
+    if (c->answering) { /* there is no way to take the answer back */
+        connection_close(c);
+        return;
+    }
     connection_lost(c);
     c->last = c->drop_input = true;
     c->stage = STAGE_BODY;

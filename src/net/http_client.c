@@ -85,6 +85,7 @@ struct HttpFetch {
     bool sent;      /* a byte of the request left */
     bool ended;     /* the request is complete in `out` */
     bool in_chunks; /* its body goes in chunks */
+    bool broken;    /* the upstream takes no more of the request */
     bool paused;    /* no more of the answer for now */
     bool wants_room;
     int64_t left;      /* of a request's body in pieces with a length */
@@ -273,7 +274,7 @@ static void complete(Link *link, bool alone)
 {
     HttpFetch *fetch = link->fetch;
     HttpClient *client = link->client;
-    bool reuse = alone && fetch->ended && fetch->out_sent == fetch->out.len &&
+    bool reuse = alone && fetch->ended && !fetch->broken && fetch->out_sent == fetch->out.len &&
                  fetch->response.keep_alive && client->counts.idle < client->options.idle_max;
     link->fetch = NULL;
     fetch->link = NULL;
@@ -353,6 +354,12 @@ static bool flush(Link *link)
         ssize_t n = send(link->fd, out->ptr + fetch->out_sent, out->len - fetch->out_sent,
                          MSG_NOSIGNAL);
         if (n < 0 && is_wait(errno)) break;
+        if (n < 0 && fetch->sent && errno == EPIPE) {
+            /* It reads no more, perhaps because it has answered already. */
+            fetch->broken = true;
+            fetch->out_sent = out->len;
+            break;
+        }
         if (n < 0) {
             lose_link(link, ERROR_IO, "the connection broke while the request was sent");
             return false;
@@ -686,7 +693,7 @@ static void push(HttpFetch *fetch)
 void http_fetch_write(HttpFetch *fetch, Str piece)
 {
     assert(!fetch->ended || fetch->stage == FETCH_FAILED);
-    if (fetch->ended || fetch->stage == FETCH_FAILED || piece.len == 0) return;
+    if (fetch->ended || fetch->broken || fetch->stage == FETCH_FAILED || piece.len == 0) return;
     if (!fetch->in_chunks) {
         assert((uint64_t)fetch->left >= piece.len);
         piece.len = MIN(piece.len, (size_t)fetch->left);
@@ -710,8 +717,9 @@ size_t http_fetch_queued(const HttpFetch *fetch)
 void http_fetch_end(HttpFetch *fetch)
 {
     if (fetch->ended || fetch->stage == FETCH_FAILED) return;
-    assert(fetch->in_chunks || fetch->left == 0);
+    assert(fetch->in_chunks || fetch->left == 0 || fetch->broken);
     fetch->ended = true;
+    if (fetch->broken) return;
     if (fetch->in_chunks) put(&fetch->out, STR("0\r\n\r\n"));
     push(fetch);
 }

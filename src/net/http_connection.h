@@ -55,6 +55,7 @@ typedef struct Connection {
     bool drop_input; /* input that nobody wants may arrive: linger before closing */
     bool processing;
     bool blocked;    /* output waits for the socket */
+    bool watched;    /* the end of input ends the exchange */
     bool wants_room; /* the handler wrote what was not sent at once */
 
     Kept *kept;      /* NULL: nothing of a request needs to be remembered */
@@ -122,6 +123,13 @@ void connection_lost(Connection *c);
 void connection_process(Connection *c); /* goes on after an answer */
 void connection_wait(Connection *c, uint32_t events);
 void connection_deadline(Connection *c, double at);
+
+/* Its `request` callback was or is being called. */
+bool exchange_is_whole(const HttpExchange *exchange);
+
+/* For long polls: from now on a client that ends its input is taken for gone.  Otherwise it might
+ * only have shut its sending side, and gets its answer. */
+void exchange_watch(HttpExchange *exchange);
 
 /* http_answer.c */
 void connection_refuse(Connection *c, int status, const char *reason);

@@ -157,7 +157,7 @@ static void set_waits(Connection *c)
         connection_deadline(c, c->paused ? INFINITY : moving);
     } else if (c->stage == STAGE_HANDLER) {
         /* EPOLLIN stays until input really comes: most answers are there before. */
-        connection_wait(c, c->events & EPOLLIN);
+        connection_wait(c, c->watched ? EPOLLRDHUP : c->events & EPOLLIN);
         connection_deadline(c, INFINITY);
     }
 }
@@ -169,7 +169,7 @@ static void fire(LoopTimer *timer)
         connection_deadline(c, c->deadline);
         return;
     }
-    bool waits_for_request = !c->blocked &&
+    bool waits_for_request = !c->blocked && !c->answering &&
                              (c->stage == STAGE_BODY || (c->stage == STAGE_HEAD && c->begun));
     if (!waits_for_request) {
         connection_close(c);
@@ -254,7 +254,7 @@ static void begin_body(Connection *c)
         .body_max = options->body_preset ? options->body_preset : options->limits.body_max,
         .handler = &server->handler,
     };
-    c->in_pieces = c->paused = c->answering = c->wants_room = false;
+    c->in_pieces = c->paused = c->answering = c->wants_room = c->watched = false;
     c->body_len = 0;
     c->raw_at = c->next_at = body_at;
     if (request->chunked) c->chunks = (HttpChunks){0};
@@ -343,7 +343,7 @@ static bool read_body(Connection *c)
     HttpResult result = request->chunked ? read_chunks(c) : read_length(c);
     if (result == HTTP_REFUSED) return false;
     if (result == HTTP_MORE) {
-        if (request->expect_continue && c->moved == 0) {
+        if (request->expect_continue && c->moved == 0 && !c->paused) {
             connection_continue_100(c);
             connection_request(c)->expect_continue = false;
         }
@@ -412,7 +412,7 @@ static bool step(Connection *c)
     if (c->blocked || (c->file >= 0 && !connection_flush(c))) return false;
     switch (c->stage) {
     case STAGE_HEAD: return read_head(c);
-    case STAGE_BODY: return read_body(c);
+    case STAGE_BODY: return give_room(c) || read_body(c);
     case STAGE_HANDLER: return give_room(c);
     default: return false;
     }
@@ -427,12 +427,17 @@ void connection_process(Connection *c)
     bool outer = server->current == NULL;
     if (outer) server->current = c;
     c->processing = true;
-    while (step(c)) {
-    }
-    if (c->stage == STAGE_FINISH)
-        c->drop_input |= connection_input(c)->at < connection_input(c)->bytes.len;
-    if (c->stage != STAGE_CLOSED && !settle_input(c)) connection_close(c);
-    if (connection_flush(c) && c->stage == STAGE_FINISH) begin_linger(c);
+    bool sent, waited;
+    do { /* again when the socket took what had to wait: there may be more to do */
+        while (step(c)) {
+        }
+        waited = c->blocked;
+        if (c->stage == STAGE_FINISH)
+            c->drop_input |= connection_input(c)->at < connection_input(c)->bytes.len;
+        if (c->stage != STAGE_CLOSED && !settle_input(c)) connection_close(c);
+        sent = connection_flush(c);
+    } while (sent && waited && c->stage != STAGE_FINISH);
+    if (sent && c->stage == STAGE_FINISH) begin_linger(c);
     if (outer) {
         server->current = NULL;
         server->out.len = 0;
@@ -490,7 +495,24 @@ static void ready(LoopSource *source, uint32_t events)
         connection_close(c);
         return;
     }
+    if (events & EPOLLRDHUP) {
+        connection_close(c);
+        return;
+    }
     connection_wait(c, 0); /* input ahead of the answer: not now */
+}
+
+bool exchange_is_whole(const HttpExchange *exchange)
+{
+    return LOOP_OWNER(exchange, Connection, exchange)->stage != STAGE_BODY;
+}
+
+void exchange_watch(HttpExchange *exchange)
+{
+    Connection *c = LOOP_OWNER(exchange, Connection, exchange);
+    if (c->stage != STAGE_HANDLER || c->watched) return;
+    c->watched = true;
+    if (!c->processing) set_waits(c);
 }
 
 void http_take_body(HttpExchange *exchange)

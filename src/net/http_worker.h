@@ -38,6 +38,9 @@
  * ERROR_CANCELLED, http_call_lost turns true, and an answer is dropped.  All that `call` shows and
  * its arena stay until the function returns.
  *
+ * The function is not called at all when the pool refuses the call or the client goes first, so what
+ * `arg` points to must not belong to the call.
+ *
  * A pool serves one loop, whose thread calls new, free and submit.  Use one pool for control and
  * one for data, so that neither starves the other. */
 
@@ -124,8 +127,8 @@ bool http_call_answered(const HttpCall *call); /* an answer was given or begun *
 /* The function returns after this without an answer, and gives its thread back.  `run` is called
  * later, on any worker thread: after http_call_resume, after `seconds`, when the client is gone, or
  * when the pool ends, whichever is first; sometimes for no reason.  So it looks again at what it
- * waits for, and answers or parks again.  False, and nothing happens, when too many calls are
- * parked: answer now.
+ * waits for, and answers or parks again.  False, and nothing happens, when too many calls are parked
+ * or the client has gone: answer now.
  *
  * Whoever resumes must know that the call still is: put the call on your list of waiters (under
  * your lock) before the last look at the condition and before parking; take it off (under the same

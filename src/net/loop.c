@@ -29,6 +29,7 @@ struct Loop {
 
     pthread_mutex_t lock; /* of tasks */
     LoopTask *tasks, **tasks_end;
+    LoopTask *running; /* taken off `tasks` */
 
     LoopSource *removed; /* to be released after this round */
     struct epoll_event events[EVENTS_MAX];
@@ -164,21 +165,37 @@ void loop_post(Loop *loop, LoopTask *task)
     if (first) wake(loop);
 }
 
+static LoopTask *unlink_task(LoopTask **list, const LoopTask *task)
+{
+    while (*list && *list != task) list = &(*list)->next;
+    LoopTask *found = *list;
+    if (found) *list = found->next;
+    return found;
+}
+
+void loop_unpost(Loop *loop, LoopTask *task)
+{
+    unlink_task(&loop->running, task);
+    pthread_mutex_lock(&loop->lock);
+    unlink_task(&loop->tasks, task);
+    loop->tasks_end = &loop->tasks;
+    while (*loop->tasks_end) loop->tasks_end = &(*loop->tasks_end)->next;
+    pthread_mutex_unlock(&loop->lock);
+}
+
+/* The eventfd is edge-triggered: each write is one event, and nobody needs to read it. */
 static void run_tasks(LoopSource *source, uint32_t events UNUSED)
 {
     Loop *loop = LOOP_OWNER(source, Loop, wake_source);
-    uint64_t count;
-    ssize_t n = read(loop->wake, &count, sizeof count);
-    (void)n;
     pthread_mutex_lock(&loop->lock);
-    LoopTask *task = loop->tasks;
+    loop->running = loop->tasks;
     loop->tasks = NULL;
     loop->tasks_end = &loop->tasks;
     pthread_mutex_unlock(&loop->lock);
-    while (task) {
-        LoopTask *next = task->next; /* the task may free itself */
+    while (loop->running) {
+        LoopTask *task = loop->running;
+        loop->running = task->next; /* the task may free itself */
         task->run(task);
-        task = next;
     }
 }
 
@@ -223,7 +240,7 @@ bool loop_new(Loop **ret_loop, Error *err)
     loop->wake_source.ready = run_tasks;
     if (loop->epoll < 0 || loop->wake < 0)
         error_sys(err, code, "make an event loop");
-    else if (loop_add(loop, loop->wake, EPOLLIN, &loop->wake_source, err)) {
+    else if (loop_add(loop, loop->wake, EPOLLIN | EPOLLET, &loop->wake_source, err)) {
         *ret_loop = loop;
         return true;
     }

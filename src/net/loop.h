@@ -60,6 +60,9 @@ bool loop_signals(Loop *loop, const int *signals, void (*caught)(void *arg, int 
 /* Runs the task on the loop's thread, soon; from any thread.  The task must live until then. */
 void loop_post(Loop *loop, LoopTask *task);
 
+/* Takes back a task that has not run; on the loop's thread, or when the loop does not run. */
+void loop_unpost(Loop *loop, LoopTask *task);
+
 /* Until loop_stop, from any thread.  Fails when the kernel refuses to wait. */
 bool loop_run(Loop *loop, Error *err);
 void loop_stop(Loop *loop);
