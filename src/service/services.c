@@ -1,11 +1,13 @@
 /* What claryd consists of. */
 
 #include "service/call.h"
+#include "service/cloudwatch/metrics.h"
 #include "service/logs/logs.h"
 
 /* A row per part, in the order of opening: who uses another comes after it. */
 const Part parts[] = {
     {"logs", {&logs_service}, logs_open, logs_close, NULL, NULL, NULL},
+    {"cloudwatch", {&cloudwatch_service}, cloudwatch_open, cloudwatch_close, NULL, NULL, NULL},
     {0},
 };
 
