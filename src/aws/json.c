@@ -2,6 +2,7 @@
 
 #include "aws/protocol.h"
 
+#include "aws/digest.h"
 #include "aws/text.h"
 
 #include <stdarg.h>
@@ -90,7 +91,12 @@ static bool read_structure(Reading *reading, const Shape *shape, const char *nam
         const Json *value;
         if (!read_value(reading, member->shape, member, given->value, blobs, depth + 1, &value))
             return false;
-        tree_list_add(&list, str_of(member->name), value);
+        size_t k = 0; /* CBOR may repeat a name: the last one wins, as everywhere */
+        while (k < list.value->n && list.value->members[k].name.ptr != member->name) k++;
+        if (k < list.value->n)
+            ((JsonMember *)(uintptr_t)list.value->members)[k].value = value;
+        else
+            tree_list_add(&list, str_of(member->name), value);
     }
     *ret_value = list.value;
     return true;
@@ -166,7 +172,8 @@ static bool read_value(Reading *reading, const Shape *shape, const Member *membe
     case SHAPE_LIST: return read_list(reading, shape, name, from, blobs, depth, ret_value);
     case SHAPE_MAP: return read_map(reading, shape, name, from, blobs, depth, ret_value);
     case SHAPE_STRING:
-        return from->type == JSON_STRING || wrong_type(reading, name, from, "String");
+        return (from->type == JSON_STRING && !from->boolean) ||
+               wrong_type(reading, name, from, "String"); /* CBOR marks bytes */
     case SHAPE_BOOLEAN:
         return from->type == JSON_BOOL || wrong_type(reading, name, from, "Boolean");
     case SHAPE_INTEGER:
@@ -185,7 +192,7 @@ static bool read_value(Reading *reading, const Shape *shape, const Member *membe
         if (from->type != JSON_STRING) return wrong_type(reading, name, from, "Blob");
         if (blobs) return true;
         Str bytes;
-        if (!base64_read(reading->arena, from->text, &bytes))
+        if (!base64_bytes(reading->arena, from->text, &bytes))
             return reading_refuse(reading, "member '%s' is not valid base64", name);
         *ret_value = json_new_text(reading->arena, bytes);
         return true;
@@ -260,9 +267,8 @@ static void write_value(JsonWriter *writer, const Shape *shape, const Json *valu
         return;
     case SHAPE_BLOB: {
         assert(value->type == JSON_STRING);
-        AUTO_STRBUF StrBuf text = STRBUF(MESSAGE_BYTES_MAX);
-        base64_write(&text, value->text);
-        json_string(writer, strbuf_str(&text));
+        ARENA(scratch);
+        json_string(writer, base64_text(&scratch, value->text));
         return;
     }
     case SHAPE_STRING: assert(value->type == JSON_STRING); break;

@@ -49,14 +49,19 @@ void json_write_body(StrBuf *out, const Shape *shape, const Json *value, bool al
 
 bool query_read(Reading *reading, const Shape *shape, Str form, const Json **ret_value);
 bool rest_read(Reading *reading, const HttpRequest *request, Str body, const Json **ret_value);
-void rest_write(const Route *route, const Json *message, Arena *arena, WireAnswer *answer);
-bool xml_read(Reading *reading, const Shape *shape, Str body, Str *ret_root,
-              const Json **ret_value);
+void rest_write(const Route *route, const Json *message, Arena *arena, StrBuf *body,
+                WireAnswer *answer);
+bool xml_read(Reading *reading, const Shape *shape, Str body, const Json **ret_value);
 /* Members in the body of a structure, as elements. */
 void xml_write_members(StrBuf *out, const Shape *shape, const Json *value, bool ms);
 void xml_write_text(StrBuf *out, Str text);
 bool cbor_read(Reading *reading, const Shape *shape, Str body, const Json **ret_value);
 void cbor_write(StrBuf *out, const Shape *shape, const Json *value);
+void cbor_write_error(StrBuf *out, const char *type, const char *text_member, Str text);
+
+void answer_field(WireAnswer *answer, Str name, Str value);
+void answer_request_id(const Route *route, Str request_id, WireAnswer *answer);
+Str answer_json_type(const Route *route);
 
 /* Length of lists, patterns, ... (validate.c): "ValidationException" and so on in reading->code. */
 bool validate(Reading *reading, const Shape *shape, const Json *value);

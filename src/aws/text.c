@@ -1,4 +1,4 @@
-/* Base64 (RFC 4648), percent encoding (RFC 3986), forms, and the three forms of a time: seconds since 1970,
+/* Percent encoding (RFC 3986), forms, and the three forms of a time: seconds since 1970,
  * ISO 8601 and HTTP's date (RFC 9110). */
 
 #include "aws/text.h"
@@ -7,51 +7,6 @@
 
 #include <math.h>
 #include <time.h>
-
-static const char base64_digits[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-void base64_write(StrBuf *out, Str bytes)
-{
-    size_t n = (bytes.len + 2) / 3 * 4;
-    char *to = strbuf_reserve(out, n);
-    if (!to) return;
-    for (size_t i = 0; i < bytes.len; i += 3) {
-        uint32_t group = 0;
-        for (size_t k = 0; k < 3; k++)
-            group = group << 8 | (i + k < bytes.len ? (uint8_t)bytes.ptr[i + k] : 0);
-        for (size_t k = 0; k < 4; k++)
-            *to++ = i + k <= bytes.len ? base64_digits[group >> (18 - 6 * k) & 63] : '=';
-    }
-    out->len += n;
-}
-
-static int base64_value(char c)
-{
-    if (c >= 'A' && c <= 'Z') return c - 'A';
-    if (c >= 'a' && c <= 'z') return c - 'a' + 26;
-    if (c >= '0' && c <= '9') return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-bool base64_read(Arena *arena, Str text, Str *ret_bytes)
-{
-    for (int i = 0; i < 2 && text.len && text.ptr[text.len - 1] == '='; i++) text.len--;
-    if (text.len % 4 == 1) return false;
-    char *bytes = arena_alloc(arena, text.len / 4 * 3 + 4);
-    size_t n = 0;
-    uint32_t group = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        int value = base64_value(text.ptr[i]);
-        if (value < 0) return false;
-        group = group << 6 | (uint32_t)value;
-        if (i % 4 == 1) bytes[n++] = (char)(group >> 4);
-        if (i % 4 == 2) bytes[n++] = (char)(group >> 2);
-        if (i % 4 == 3) bytes[n++] = (char)group;
-    }
-    *ret_bytes = (Str){bytes, n};
-    return true;
-}
 
 static int hex_value(char c)
 {

@@ -1,15 +1,11 @@
 #ifndef CLARY_AWS_TEXT_H
 #define CLARY_AWS_TEXT_H
 
-/* Small notations of AWS's wires: base64, percent encoding, forms, times. */
+/* Small notations of AWS's wires: percent encoding, forms, times. */
 
 #include "aws/shape.h"
 #include "base/arena.h"
 #include "base/strbuf.h"
-
-void base64_write(StrBuf *out, Str bytes);
-/* Standard alphabet; padding may be left out.  False on anything else. */
-bool base64_read(Arena *arena, Str text, Str *ret_bytes);
 
 /* False when a '%' is not followed by two hex digits.  A view into `text` when nothing is encoded. */
 bool percent_read(Arena *arena, Str text, bool plus_is_blank, Str *ret_text);
