@@ -62,6 +62,26 @@ bool keeper_stop(Keeper *keeper, const char *name, double stop_seconds, Error *e
 /* Names of those that live (or ended and were not waited for), e.g. after the server came back. */
 bool keeper_children(Keeper *keeper, Arena *arena, Str **ret_names, size_t *ret_n, Error *err);
 
+/* What the sandbox can do here, found out once: bits.  CLARY_SANDBOX="no-user,no-namespaces,..." switches
+ * features off, for tests. */
+enum {
+    SANDBOX_USER = 1,       /* a user namespace (else root's own namespaces) */
+    SANDBOX_NAMESPACES = 2, /* own root folder, /proc, processes: mounts are where the spec says;
+                               without it programs see the host's paths, guarded by Landlock */
+    SANDBOX_NETWORK = 4,    /* isolated processes can be started */
+    SANDBOX_LANDLOCK = 8,
+    SANDBOX_SECCOMP = 16,
+    SANDBOX_CGROUP = 32,
+    SANDBOX_IDMAP = 64, /* mounts that map owners: each job has a user of its own */
+};
+bool sandbox_features(unsigned *ret_features, Error *err);
+
+/* True when users' programs may run here at all without --allow-unconfined. */
+static inline bool sandbox_confines(unsigned features)
+{
+    return (features & SANDBOX_SECCOMP) && (features & (SANDBOX_NAMESPACES | SANDBOX_LANDLOCK));
+}
+
 /* What the sandbox can do here, a line each ("user namespaces: yes"): for status and doctor. */
 bool sandbox_about(Arena *arena, Str *ret_text, Error *err);
 
