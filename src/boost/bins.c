@@ -284,7 +284,7 @@ static void transpose_rows(void *arg, size_t chunk, size_t begin, size_t end)
     for (size_t block = begin; block < end; block += 256) {
         size_t stop = MIN(end, block + 256);
         for (int32_t j = 0; j < bins->n_cols; j++) {
-            if (bins->frequent[j] >= 0) continue;
+            if (bins->frequent[j] >= 0 || bins->joined[j] >= 0) continue;
             const uint8_t *col = bins->cols + (size_t)j * bins->col_stride;
             uint8_t *out = bins->rows + (size_t)bins->place[j] * (size_t)bins->width;
             if (bins->width == 1) {
@@ -294,6 +294,11 @@ static void transpose_rows(void *arg, size_t chunk, size_t begin, size_t end)
             } else {
                 for (size_t i = block; i < stop; i++) memcpy(out + i * stride, col + 2 * i, 2);
             }
+        }
+        for (int32_t k = 0; k < bins->n_joins; k++) {
+            const uint8_t *id = bins->joins[k].id;
+            uint8_t *out = bins->rows + (size_t)bins->joins[k].place;
+            for (size_t i = block; i < stop; i++) out[i * stride] = id[i];
         }
     }
 }
@@ -310,6 +315,7 @@ static void find_frequent(Bins *bins)
     for (int32_t j = 0; j < bins->n_cols; j++) {
         bins->frequent[j] = -1;
         if (bins->width != 1 || bins->has_missing[j] || bins_count(bins, j) == 0) continue;
+        if (bins->joined[j] >= 0) continue;
         const uint8_t *col = bins->cols + (size_t)j * bins->col_stride;
         uint32_t count[256] = {0}, total = 0;
         for (size_t i = 0; i < n; i += step, total++) count[col[i]]++;
@@ -383,42 +389,52 @@ static void lay_out(Bins *bins)
         return;
     }
     static const int shifts[ROW_GROUPS_MAX] = {8, 6, 4};
-    int32_t counts[ROW_GROUPS_MAX] = {0};
-    uint8_t *kind = arena_array(&bins->arena, uint8_t, bins->n_cols + 1);
-    for (int32_t j = 0; j < bins->n_cols; j++) {
-        if (bins->frequent[j] >= 0) {
+    int32_t counts[ROW_GROUPS_MAX] = {0}, n_things = bins->n_cols + bins->n_joins;
+    /* Columns, then joins. */
+    uint8_t *kind = arena_array(&bins->arena, uint8_t, n_things + 1);
+    for (int32_t j = 0; j < n_things; j++) {
+        bool join = j >= bins->n_cols;
+        if (!join && (bins->frequent[j] >= 0 || bins->joined[j] >= 0)) {
             kind[j] = ROW_GROUPS_MAX;
             continue;
         }
-        int32_t n = bins_count(bins, j) + bins->has_missing[j];
+        int32_t n = join ? bins->joins[j - bins->n_cols].n_combinations
+                         : bins_count(bins, j) + bins->has_missing[j];
         kind[j] = n > 64 ? 0 : n > 16 ? 1 : 2;
         counts[kind[j]]++;
     }
     /* A few small columns are not worth a group of their own. */
     for (int k = ROW_GROUPS_MAX - 1; k > 0; k--) {
         if (counts[k] == 0 || counts[k] >= 2 * ROW_COLUMNS_STEP) continue;
-        for (int32_t j = 0; j < bins->n_cols; j++)
-            kind[j] = (uint8_t)(kind[j] == k ? k - 1 : kind[j]);
+        for (int32_t j = 0; j < n_things; j++) kind[j] = (uint8_t)(kind[j] == k ? k - 1 : kind[j]);
         counts[k - 1] += counts[k];
         counts[k] = 0;
     }
     int32_t place = 0, slot = 0;
     for (int k = 0; k < ROW_GROUPS_MAX; k++) {
         if (!counts[k]) continue;
-        int32_t n = (counts[k] + ROW_COLUMNS_STEP - 1) / ROW_COLUMNS_STEP * ROW_COLUMNS_STEP;
+        int32_t fill = shifts[k] == 8 ? 1 : ROW_COLUMNS_STEP;
+        int32_t n = (counts[k] + fill - 1) / fill * fill;
         bins->groups[bins->n_groups++] = (RowGroup){place, n, shifts[k], slot};
         int32_t at = 0;
-        for (int32_t j = 0; j < bins->n_cols; j++) {
+        for (int32_t j = 0; j < n_things; j++) {
             if (kind[j] != k) continue;
-            bins->place[j] = place + at;
+            int32_t at_place = place + at, at_slot = slot + at * (int32_t)hist_stride(shifts[k]);
+            at++;
+            if (j >= bins->n_cols) {
+                bins->joins[j - bins->n_cols].place = at_place;
+                bins->joins[j - bins->n_cols].slot = at_slot;
+                continue;
+            }
+            bins->place[j] = at_place;
             bins->shift[j] = (uint8_t)shifts[k];
-            bins->slot[j] = slot + at++ * (int32_t)hist_stride(shifts[k]);
+            bins->slot[j] = at_slot;
         }
         place += n;
         slot += n * (int32_t)hist_stride(shifts[k]);
     }
     for (int32_t j = 0; j < bins->n_cols; j++) {
-        if (bins->frequent[j] < 0) continue;
+        if (bins->frequent[j] < 0 && bins->joined[j] < 0) continue;
         bins->slot[j] = slot;
         slot += bins_count(bins, j);
     }
@@ -603,6 +619,7 @@ bool bins_new(const BoostParams *params, BoostData *data, bool keep, bool merge,
     for (int32_t j = 0; j < bins->n_cols; j++) data_free(job.column_cuts[j]);
     if (!done || (merge && !bins_merge_alike(bins, &data->labels, pool, err))) return false;
 
+    if (!bins_join(bins, err)) return false;
     find_frequent(bins);
     lay_out(bins);
     if (bins->any_frequent && !make_extra(bins, pool, err)) return false;
@@ -612,6 +629,7 @@ bool bins_new(const BoostParams *params, BoostData *data, bool keep, bool merge,
         Transpose transpose = {bins};
         parallel_for(pool, (size_t)bins->n_rows, ROW_BLOCK, transpose_rows, &transpose);
     }
+    for (int32_t k = 0; k < bins->n_joins; k++) data_free(STEAL(bins->joins[k].id));
     *ret_bins = STEAL(bins);
     return true;
 }
@@ -641,6 +659,7 @@ void bins_free(Bins *bins)
     data_free(bins->extra);
     data_free(bins->row_start);
     data_free(bins->entry);
+    for (int32_t k = 0; k < bins->n_joins; k++) data_free(bins->joins[k].id);
     data_free(bins->alike);
     data_free(bins->alike_label);
     data_free(bins->alike_weight);

@@ -18,7 +18,7 @@
 
 enum {
     ROW_GROUPS_MAX = 3,  /* kinds of columns in a row, by their number of bins */
-    ROW_COLUMNS_STEP = 4 /* columns of a group are filled up to a multiple of this */
+    ROW_COLUMNS_STEP = 4 /* columns of a group of small ones are filled up to a multiple of this */
 };
 
 /* Columns that stand together in a row because their histograms have 2^shift entries each, and start
@@ -34,6 +34,17 @@ typedef struct RowGroup {
     int32_t shift;
     int32_t slot; /* of the first column's histogram */
 } RowGroup;
+
+enum { JOIN_COLUMNS_MAX = 24, COMBINATIONS_MAX = 256 };
+
+/* Columns that stand in a row as one: the number of the combination of their bins. */
+typedef struct JoinedColumns {
+    int32_t n_columns, n_combinations;
+    int32_t place, slot; /* of the combinations, in a row and in a histogram */
+    int32_t column[JOIN_COLUMNS_MAX];
+    uint8_t bin[JOIN_COLUMNS_MAX][COMBINATIONS_MAX]; /* of each column, by combination */
+    uint8_t *id;                                     /* of each row, until the rows are made */
+} JoinedColumns;
 
 typedef struct Bins {
     Arena arena;
@@ -58,6 +69,12 @@ typedef struct Bins {
     int32_t *slot;  /* first histogram entry of column j */
     int32_t n_slots;
 
+    /* Columns that take few combinations of bins; see join.c.  Their own histograms get the sums of the
+     * combinations when the rows of a node are done. */
+    JoinedColumns *joins;
+    int32_t n_joins;
+    int16_t *joined; /* the join of column j, or -1 */
+
     /* Columns that nearly always have the same bin are left out of the rows: a row lists the histogram
      * entries of its other bins, and what is missing to the sum of a node is the frequent bin's. */
     int16_t *frequent; /* that bin of column j, or -1: the column stands in the rows */
@@ -78,6 +95,9 @@ typedef struct Bins {
  * `merge` lets rows that are alike become one where that saves much. */
 bool bins_new(const BoostParams *params, BoostData *data, bool keep, bool merge, Pool *pool,
               Bins **ret_bins, Error *err);
+
+/* Joins columns; `cols` and cuts are there, rows are not. */
+bool bins_join(Bins *bins, Error *err);
 
 /* Merges rows that are alike, if there are many; `cols` is filled, nothing is made of it yet. */
 bool bins_merge_alike(Bins *bins, const Labels *labels, Pool *pool, Error *err);

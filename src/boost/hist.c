@@ -179,32 +179,18 @@ enum {
     AHEAD_BYTES = 1024,
 };
 
-static inline __attribute__((always_inline)) void add_four(HistSum *hist, uint32_t word, HistSum q,
-                                                           int shift)
+/* The bins of n_columns columns, n_columns <= 8 and known to the compiler, are the bytes of `word`. */
+static inline __attribute__((always_inline)) void add_word(HistSum *hist, uint64_t word, HistSum q,
+                                                           int32_t n_columns, int shift)
 {
     const size_t size = hist_stride(shift);
-    hist[(uint8_t)word] += q;
-    hist[size + (uint8_t)(word >> 8)] += q;
-    word >>= 16;
-    hist[2 * size + (uint8_t)word] += q;
-    hist[3 * size + (uint8_t)(word >> 8)] += q;
-}
-
-static inline __attribute__((always_inline)) void add_eight(HistSum *hist, uint64_t word, HistSum q,
-                                                            int shift)
-{
-    const size_t size = hist_stride(shift);
-    hist[(uint8_t)word] += q;
-    hist[size + (uint8_t)(word >> 8)] += q;
-    word >>= 16;
-    hist[2 * size + (uint8_t)word] += q;
-    hist[3 * size + (uint8_t)(word >> 8)] += q;
-    word >>= 16;
-    hist[4 * size + (uint8_t)word] += q;
-    hist[5 * size + (uint8_t)(word >> 8)] += q;
-    word >>= 16;
-    hist[6 * size + (uint8_t)word] += q;
-    hist[7 * size + (uint8_t)(word >> 8)] += q;
+#pragma GCC unroll 4
+    for (int32_t k = 0; k < n_columns; k += 2) {
+        hist[(uint8_t)word] += q;
+        if (k + 1 < n_columns) hist[size + (uint8_t)(word >> 8)] += q;
+        word >>= 16;
+        hist += 2 * size;
+    }
 }
 
 static inline __attribute__((always_inline)) void add_row(const uint8_t *p, HistSum q,
@@ -212,15 +198,15 @@ static inline __attribute__((always_inline)) void add_row(const uint8_t *p, Hist
                                                           int shift)
 {
     uint64_t word;
-    uint32_t half;
     int32_t k = 0;
+#pragma GCC unroll 4
     for (; k + 8 <= n_columns; k += 8) {
         memcpy(&word, p + k, sizeof word);
-        add_eight(hist + (size_t)k * hist_stride(shift), word, q, shift);
+        add_word(hist + (size_t)k * hist_stride(shift), word, q, 8, shift);
     }
-    if (k < n_columns) {
-        memcpy(&half, p + k, sizeof half);
-        add_four(hist + (size_t)k * hist_stride(shift), half, q, shift);
+    if (k < n_columns) { /* rows are readable beyond the last one */
+        memcpy(&word, p + k, sizeof word);
+        add_word(hist + (size_t)k * hist_stride(shift), word, q, n_columns - k, shift);
     }
 }
 
@@ -248,44 +234,40 @@ static inline __attribute__((always_inline)) void add_scattered(const uint8_t *b
 }
 
 /* A pass over `columns` columns of 2^shift bins each, `columns` and `shift` known to the compiler. */
-#define SCATTERED(columns, shift)                                                                  \
+#define ONE(columns, shift, loop, ...)                                                             \
     case columns:                                                                                  \
-        add_scattered(bins, stride, rows, n, q, hist, columns, shift);                             \
+        loop(__VA_ARGS__, q, hist, columns, shift);                                                \
         break;
-#define IN_ORDER(columns, shift)                                                                   \
-    case columns:                                                                                  \
-        add_in_order(bins, stride, n, q, hist, columns, shift);                                    \
-        break;
-#define PASS(shift)                                                                                \
+#define FOUR(columns, ...) ONE(columns, __VA_ARGS__)
+#define EACH(columns, ...)                                                                         \
+    ONE((columns)-3, __VA_ARGS__)                                                                  \
+    ONE((columns)-2, __VA_ARGS__) ONE((columns)-1, __VA_ARGS__) ONE(columns, __VA_ARGS__)
+#define SIXTEEN(kind, first, ...)                                                                  \
+    kind((first) + 4, __VA_ARGS__) kind((first) + 8, __VA_ARGS__) kind((first) + 12, __VA_ARGS__)  \
+        kind((first) + 16, __VA_ARGS__)
+#define PASS(shift, kind)                                                                          \
     static void pass_##shift(const uint8_t *bins, size_t stride, const uint32_t *rows, size_t n,   \
                              const HistSum *q, HistSum *hist, int32_t n_columns)                   \
     {                                                                                              \
         if (rows) {                                                                                \
             switch (n_columns) {                                                                   \
-                SCATTERED(4, shift)                                                                \
-                SCATTERED(8, shift)                                                                \
-                SCATTERED(12, shift)                                                               \
-                SCATTERED(16, shift)                                                               \
-                SCATTERED(20, shift)                                                               \
-                SCATTERED(24, shift)                                                               \
-                SCATTERED(28, shift)                                                               \
-                SCATTERED(32, shift)                                                               \
+                SIXTEEN(kind, 0, shift, add_scattered, bins, stride, rows, n)                      \
+                SIXTEEN(kind, 16, shift, add_scattered, bins, stride, rows, n)                     \
             }                                                                                      \
             return;                                                                                \
         }                                                                                          \
         switch (n_columns) {                                                                       \
-            IN_ORDER(4, shift)                                                                     \
-            IN_ORDER(8, shift)                                                                     \
-            IN_ORDER(12, shift)                                                                    \
-            IN_ORDER(16, shift)                                                                    \
+            SIXTEEN(kind, 0, shift, add_in_order, bins, stride, n)                                 \
         }                                                                                          \
     }
-PASS(8)
-PASS(6)
-PASS(4)
+PASS(8, EACH)
+PASS(6, FOUR)
+PASS(4, FOUR)
 #undef PASS
-#undef SCATTERED
-#undef IN_ORDER
+#undef SIXTEEN
+#undef EACH
+#undef FOUR
+#undef ONE
 
 static void add_dense(const Bins *bins, const uint32_t *rows, size_t first, size_t n,
                       const HistSum *q, HistSum *hist)
@@ -354,8 +336,19 @@ static void add_extra(const Bins *bins, const uint32_t *rows, size_t first, size
     }
 }
 
+static void add_joined(const JoinedColumns *join, const Bins *bins, HistSum *hist)
+{
+    for (int32_t m = 0; m < join->n_columns; m++) {
+        int32_t column = join->column[m], n_bins = bins_count(bins, column);
+        for (int32_t k = 0; k < join->n_combinations; k++)
+            if (join->bin[m][k] < n_bins) /* not missing */
+                hist[bins->slot[column] + join->bin[m][k]] += hist[join->slot + k];
+    }
+}
+
 void hist_complete(const Bins *bins, HistSum sum, HistSum *hist)
 {
+    for (int32_t k = 0; k < bins->n_joins; k++) add_joined(&bins->joins[k], bins, hist);
     if (!bins->any_frequent) return;
     for (int32_t j = 0; j < bins->n_cols; j++) {
         if (bins->frequent[j] < 0) continue;
