@@ -152,7 +152,8 @@ static bool group_path(const char *folder, const char *name, char *ret, size_t s
     return folder[0] && n > 0 && (size_t)n < size;
 }
 
-static bool join(const char *folder, const char *name, pid_t pid, char *path, size_t size, Error *err)
+static bool join(const char *folder, const char *name, pid_t pid, char *path, size_t size,
+                 Error *err)
 {
     if (!group_path(folder, name, path, size)) return true;
     if ((mkdir(path, 0755) < 0 && errno != EEXIST) || !write_number(path, "cgroup.procs", pid))

@@ -91,7 +91,8 @@ static bool ask(Keeper *keeper, Ask *question, const int *fds, int n_fds, Reply 
     question->id = pending.id = ++keeper->last_id;
     pending.next = keeper->pending;
     keeper->pending = &pending;
-    bool sent = !keeper->lost && packet_send(keeper->socket, question, sizeof *question, fds, n_fds);
+    bool sent = !keeper->lost &&
+                packet_send(keeper->socket, question, sizeof *question, fds, n_fds);
     int code = errno;
     while (sent && !pending.done && !keeper->lost)
         pthread_cond_wait(&keeper->answered, &keeper->lock);
@@ -275,7 +276,8 @@ bool keeper_split(int listen_fd UNUSED, Keeper **ret_keeper, Error *err)
 static bool open_output(const ProcessSpec *spec, int *ret_fd, Error *err)
 {
     *ret_fd = open(spec->output, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
-    return *ret_fd >= 0 || error_sys(err, errno, "opening '%s' for a process's output", spec->output);
+    return *ret_fd >= 0 ||
+           error_sys(err, errno, "opening '%s' for a process's output", spec->output);
 }
 
 static Ask question(AskKind kind, const char *name, double seconds)
@@ -378,7 +380,6 @@ bool sandbox_about(Arena *arena, Str *ret_text, Error *err UNUSED)
         features & SANDBOX_NETWORK ? yes : no, features & SANDBOX_IDMAP ? yes : no, about->cgroups,
         features & SANDBOX_LANDLOCK ? "yes, version " : "no, version ", about->landlock_abi,
         features & SANDBOX_SECCOMP ? yes : no,
-        sandbox_confines(features) ? "confined"
-                                   : "refused unless started with --allow-unconfined");
+        sandbox_confines(features) ? "confined" : "refused unless started with --allow-unconfined");
     return true;
 }

@@ -102,9 +102,11 @@ TEST(keeper, kills_the_whole_tree_of_one_that_does_not_listen)
     Error err = {0};
     char path[300], script[1000];
     snprintf(path, sizeof path, "%s/alive", test_folder());
-    snprintf(script, sizeof script,
-             "trap '' TERM; (trap '' TERM; setsid sh -c 'while :; do echo x >>%s; sleep 0.02; done') & "
-             "while :; do sleep 0.05; done", path);
+    snprintf(
+        script, sizeof script,
+        "trap '' TERM; (trap '' TERM; setsid sh -c 'while :; do echo x >>%s; sleep 0.02; done') & "
+        "while :; do sleep 0.05; done",
+        path);
     const char *const argv[] = {"/bin/sh", "-c", script, NULL};
     for (int confined = 0; confined < 2; confined++) {
         Mount mount = {test_folder(), test_folder(), true};
@@ -122,5 +124,53 @@ TEST(keeper, kills_the_whole_tree_of_one_that_does_not_listen)
         usleep(100000);
         CHECK(!file_exists(path));
     }
+    keeper_close(keeper);
+}
+
+TEST(keeper, children_outlive_a_crash_of_the_server)
+{
+    Error err = {0};
+    char marker[300];
+    snprintf(marker, sizeof marker, "%s/second", test_folder());
+    Keeper *mine;
+    CHECK_OK(keeper_split(-1, &mine, &err), err); /* from here on: the server, twice */
+    ARENA(arena);
+    Str *names;
+    size_t n;
+    ProcessExit end;
+    CHECK_OK(keeper_children(mine, &arena, &names, &n, &err), err);
+    if (!file_exists(marker)) {
+        static const char *const argv[] = {"/bin/sh", "-c", "sleep 0.5; exit 9", NULL};
+        keeper = mine;
+        ProcessSpec spec = shell("survivor", argv);
+        CHECK_INT(n, 0);
+        CHECK_OK(keeper_start(mine, &spec, NULL, &err), err);
+        CHECK_OK(file_commit(marker, STR(""), &err), err);
+        raise(SIGKILL);
+    }
+    CHECK_INT(n, 1);
+    CHECK_STR(names[0], STR("survivor"));
+    CHECK_OK(keeper_wait(mine, "survivor", &end, &err), err);
+    CHECK_INT(end.status, 9);
+    keeper_close(mine);
+}
+
+TEST(keeper, memory_limits_are_recognized)
+{
+    Error err = {0};
+    unsigned features;
+    CHECK_OK(sandbox_features(&features, &err), err);
+    if (!(features & SANDBOX_CGROUP)) SKIP("no cgroups here");
+    static const char *const argv[] = {"/bin/sh", "-c",
+                                       "x=0123456789abcdef; while :; do x=$x$x; done", NULL};
+    ProcessSpec spec = shell("fat", argv);
+    spec.confined = true;
+    spec.memory_bytes = 64 << 20;
+    CHECK_OK(keeper_start(keeper, &spec, NULL, &err), err);
+    ProcessExit end;
+    CHECK_OK(keeper_wait(keeper, "fat", &end, &err), err);
+    CHECK(end.out_of_memory);
+    CHECK_INT(end.signal, SIGKILL);
+    CHECK(end.peak_rss_bytes < 80 << 20);
     keeper_close(keeper);
 }

@@ -154,8 +154,8 @@ static bool clone_init(Nursery *nursery, unsigned features, uint32_t user, Start
     };
     if (features & SANDBOX_USER) arguments.flags |= CLONE_NEWUSER;
     if (features & SANDBOX_NAMESPACES)
-        arguments.flags |=
-            CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
+        arguments.flags |= CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
+                           CLONE_NEWCGROUP;
     if (features & SANDBOX_NETWORK) arguments.flags |= CLONE_NEWNET;
     pid_t pid = (pid_t)syscall(SYS_clone3_, &arguments, sizeof arguments);
     if (pid == 0) {
@@ -228,9 +228,9 @@ static const struct {
     unsigned bit;
     const char *name;
 } feature_names[] = {
-    {SANDBOX_USER, "user"},         {SANDBOX_NAMESPACES, "namespaces"},
-    {SANDBOX_NETWORK, "network"},   {SANDBOX_LANDLOCK, "landlock"},
-    {SANDBOX_SECCOMP, "seccomp"},   {SANDBOX_CGROUP, "cgroups"},
+    {SANDBOX_USER, "user"},       {SANDBOX_NAMESPACES, "namespaces"},
+    {SANDBOX_NETWORK, "network"}, {SANDBOX_LANDLOCK, "landlock"},
+    {SANDBOX_SECCOMP, "seccomp"}, {SANDBOX_CGROUP, "cgroups"},
     {SANDBOX_IDMAP, "idmap"},
 };
 
@@ -301,13 +301,11 @@ static void probe(Nursery *nursery)
         nursery->about.landlock_abi = abi;
         found |= SANDBOX_LANDLOCK;
     }
-    if ((on & SANDBOX_SECCOMP) &&
-        filter_make(&nursery->filter, &nursery->filter_bytes, &err))
+    if ((on & SANDBOX_SECCOMP) && filter_make(&nursery->filter, &nursery->filter_bytes, &err))
         found |= SANDBOX_SECCOMP;
     bool root = geteuid() == 0;
     unsigned ways[] = {
-        SANDBOX_CLONES | (root ? SANDBOX_IDMAP : 0),
-        SANDBOX_CLONES,
+        SANDBOX_CLONES | (root ? SANDBOX_IDMAP : 0), SANDBOX_CLONES,
         SANDBOX_USER | SANDBOX_NAMESPACES,
         SANDBOX_NAMESPACES | SANDBOX_NETWORK, /* root's own namespaces */
     };
@@ -388,7 +386,8 @@ static bool child_start(Nursery *nursery, uint64_t id, int spec_fd, const int *g
     unsigned features = 0;
     bool good = true;
     if (n_given != head->has_output + head->has_status + head->has_listen)
-        good = error_set(err, ERROR_INTERNAL, "a process specification with %d descriptors", n_given);
+        good = error_set(err, ERROR_INTERNAL, "a process specification with %d descriptors",
+                         n_given);
     else if (child_find(nursery, spec.name))
         good = error_set(err, ERROR_CONFLICT, "a process named '%s' lives already", spec.name);
     else if (nursery->n_children == CHILDREN_MAX)
@@ -409,8 +408,7 @@ static bool child_start(Nursery *nursery, uint64_t id, int spec_fd, const int *g
         Child *child = calloc(1, sizeof *child);
         if (!child) memory_exhausted(sizeof *child);
         strncpy(child->name, spec.name, PROCESS_NAME_MAX);
-        snprintf(child->group, sizeof child->group, "%llu",
-                 (unsigned long long)nursery->n_started);
+        snprintf(child->group, sizeof child->group, "%llu", (unsigned long long)nursery->n_started);
         child->pid = started.pid;
         child->pidfd = started.pidfd;
         child->socket = started.socket;
@@ -466,8 +464,8 @@ static void child_kill(Nursery *nursery, Child *child)
 static void child_report(Nursery *nursery, Child *child)
 {
     Report report;
-    int64_t got =
-        packet_receive(child->socket, &report, sizeof report, NULL, 0, NULL, MSG_DONTWAIT);
+    int64_t got = packet_receive(child->socket, &report, sizeof report, NULL, 0, NULL,
+                                 MSG_DONTWAIT);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (got != (int64_t)sizeof report) {
         close(child->socket);

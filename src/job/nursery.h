@@ -34,7 +34,7 @@ const SandboxAbout *nursery_sandbox(Nursery *nursery);
 /* ---- cgroup.c ---- */
 
 typedef struct Cgroups {
-    int version; /* 0: none */
+    int version;                           /* 0: none */
     char memory[256], pids[256], cpu[256]; /* version 1: folders of ours; 2: all the same */
 } Cgroups;
 

@@ -29,13 +29,17 @@
 
 /* ---- the root folder ---- */
 
-static const char *const system_folders[] = {"/usr", "/bin",   "/sbin",  "/lib",
+static const char *const system_folders[] = {"/usr",   "/bin",   "/sbin",  "/lib",
                                              "/lib32", "/lib64", "/libx32"};
 static const char *const system_files[] = {
-    "/etc/alternatives", "/etc/ca-certificates", "/etc/fonts",     "/etc/ld.so.cache",
-    "/etc/ld.so.conf",   "/etc/ld.so.conf.d",    "/etc/localtime", "/etc/mime.types",
-    "/etc/nsswitch.conf", "/etc/pki",            "/etc/protocols", "/etc/python3",
-    "/etc/services",     "/etc/ssl",             "/etc/timezone",
+    "/etc/alternatives",  "/etc/ca-certificates",
+    "/etc/fonts",         "/etc/ld.so.cache",
+    "/etc/ld.so.conf",    "/etc/ld.so.conf.d",
+    "/etc/localtime",     "/etc/mime.types",
+    "/etc/nsswitch.conf", "/etc/pki",
+    "/etc/protocols",     "/etc/python3",
+    "/etc/services",      "/etc/ssl",
+    "/etc/timezone",
 };
 static const char *const devices[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random",
                                       "/dev/urandom"};
@@ -78,7 +82,8 @@ static void attach(int tree, const char *from, const char *to, bool writable, bo
     if (syscall(SYS_move_mount_, tree, "", AT_FDCWD, to, MOVE_MOUNT_EMPTY_) < 0)
         init_fail(errno, "mounting '%s' at '%s'", from, to);
     close(tree);
-    if (syscall(SYS_mount_setattr_, AT_FDCWD, to, AT_RECURSIVE_, &attributes, sizeof attributes) < 0)
+    if (syscall(SYS_mount_setattr_, AT_FDCWD, to, AT_RECURSIVE_, &attributes, sizeof attributes) <
+        0)
         init_fail(errno, "making '%s' %s", to, writable ? "safe" : "read-only");
 }
 
@@ -110,8 +115,7 @@ static void write_text(const char *path, const char *text)
 
 static void small_tmpfs(const char *path, const char *options)
 {
-    if (!make_place(path, true) ||
-        mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, options) < 0)
+    if (!make_place(path, true) || mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, options) < 0)
         init_fail(errno, "mounting '/%s'", path);
 }
 

@@ -9,13 +9,13 @@
 #include "job/keeper.h"
 
 enum {
-    PROCESS_NAME_MAX = 255,       /* bytes of a process's name */
-    PROCESS_SPEC_MAX = 8 << 20,   /* bytes of argv, environment and mounts together */
-    PROCESS_STRINGS_MAX = 16384,  /* of argv and env each */
-    PROCESS_MOUNTS_MAX = 200,     /* their descriptors travel in one packet */
-    PROCESS_PIDS = 4096,          /* processes and threads of one tree when nothing was said */
-    PROCESS_FILES = 65536,        /* open files of one process */
-    CHILDREN_MAX = 4096,          /* processes of one keeper */
+    PROCESS_NAME_MAX = 255,      /* bytes of a process's name */
+    PROCESS_SPEC_MAX = 8 << 20,  /* bytes of argv, environment and mounts together */
+    PROCESS_STRINGS_MAX = 16384, /* of argv and env each */
+    PROCESS_MOUNTS_MAX = 200,    /* their descriptors travel in one packet */
+    PROCESS_PIDS = 4096,         /* processes and threads of one tree when nothing was said */
+    PROCESS_FILES = 65536,       /* open files of one process */
+    CHILDREN_MAX = 4096,         /* processes of one keeper */
     SPEC_MAGIC = 0x434a5331,
 };
 
@@ -34,8 +34,8 @@ typedef struct SpecHead {
 typedef struct Spec {
     const SpecHead *head;
     char *name, *folder;
-    char **argv, **env;  /* NULL-terminated */
-    char **from, **to;   /* n_mounts */
+    char **argv, **env; /* NULL-terminated */
+    char **from, **to;  /* n_mounts */
 } Spec;
 
 /* Packs into a new sealed memory file.  Refuses what passes a limit above. */
@@ -77,7 +77,7 @@ typedef enum ReportKind { REPORT_STARTED, REPORT_FAILED, REPORT_ENDED } ReportKi
 
 typedef struct Report {
     ReportKind kind;
-    int code;      /* errno of REPORT_FAILED */
+    int code; /* errno of REPORT_FAILED */
     ProcessExit exit;
     char text[512];
 } Report;
