@@ -47,6 +47,9 @@ typedef struct Child {
     size_t n_waiters;
     double stop_seconds, kill_at; /* kill_at 0: not planned */
     ProcessExit exit;
+    bool failed; /* did not start, for this reason: */
+    int failure_code;
+    char failure[sizeof((Report){0}.text)];
 } Child;
 
 struct Nursery {
@@ -477,13 +480,10 @@ static void child_report(Nursery *nursery, Child *child)
         child->starting = false;
         reply(nursery, &answer);
     } else if (report.kind == REPORT_FAILED && child->starting) {
-        Error err = {0};
         report.text[sizeof report.text - 1] = 0;
-        error_sys(&err, report.code, "starting '%s': %s", child->name, report.text);
-        child->starting = false;
-        reply_error(nursery, child->start_id, &err);
-        child->start_id = 0;
-        child->reported = true;
+        child->reported = child->failed = true;
+        child->failure_code = report.code;
+        memcpy(child->failure, report.text, sizeof child->failure);
     } else if (report.kind == REPORT_ENDED) {
         child->reported = true;
         child->exit = report.exit;
@@ -497,16 +497,16 @@ static void child_ended(Nursery *nursery, Child *child)
     int status;
     struct rusage usage;
     if (wait4(child->pid, &status, WNOHANG, &usage) != child->pid) return;
-    bool never_ran = false;
-    if (child->starting) {
+    bool never_ran = child->starting;
+    if (never_ran) { /* told only now, so that the name is free again */
         Error err = {0};
-        error_set(&err, ERROR_IO, "starting '%s': its first process ended with %s %d", child->name,
-                  WIFSIGNALED(status) ? "signal" : "status",
-                  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+        if (child->failed)
+            error_sys(&err, child->failure_code, "starting '%s': %s", child->name, child->failure);
+        else
+            error_set(&err, ERROR_IO, "starting '%s': its first process ended with %s %d",
+                      child->name, WIFSIGNALED(status) ? "signal" : "status",
+                      WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
         reply_error(nursery, child->start_id, &err);
-        never_ran = true;
-    } else if (child->reported && !child->start_id) {
-        never_ran = true;
     } else if (!child->reported) { /* init itself was killed, and with it all others */
         child->exit = (ProcessExit){
             .signal = WIFSIGNALED(status) ? WTERMSIG(status) : SIGKILL,
