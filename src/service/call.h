@@ -42,6 +42,8 @@ enum {
         8, /* may be called without credentials (the handler or a resource policy decides) */
     OPERATION_STORED = 16, /* only kept and given back: "stores" in doc/api.md */
     OPERATION_SECRET = 32, /* request and answer are hidden in the audit record */
+    OPERATION_DATA =
+        64, /* changes data, not management: its successes are not audited by default */
 };
 
 /* A row per operation that is served; one without a row answers "not implemented" and doc/api.md says so. */
@@ -50,7 +52,8 @@ typedef struct ServiceOperation {
     CallHandler *handle;
     const ResourceKind *kind; /* for the generic handlers of resource.h */
     /* What authorization is asked for: an ARN form with members of the request in braces and {region}, {account}
-     * ("arn:aws:sagemaker:{region}:{account}:training-job/{TrainingJobName}"), or "*". */
+     * ("arn:aws:sagemaker:{region}:{account}:training-job/{TrainingJobName}"), or "*".  NULL: the handler
+     * itself asks, by call_authorize, for each thing that the request names. */
     const char *resource;
     const char *action; /* NULL: "SIGNING-NAME:Name" */
     unsigned flags;

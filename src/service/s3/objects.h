@@ -15,8 +15,14 @@ typedef struct S3Object {
     Str content_type;
 } S3Object;
 
+extern const Service s3_service;
+
 bool s3_open(Server *server, Error *err);
 void s3_close(Server *server);
+bool s3_reset(Server *server, Error *err); /* before the database is emptied */
+
+/* Serves a local folder as a read-only bucket: its files are the objects, by their paths. */
+bool s3_serve_folder(Server *server, Str bucket, const char *folder, Error *err);
 
 /* "s3://bucket/key/..." cut in two views; false when it is no such address. */
 bool s3_address(Str uri, Str *ret_bucket, Str *ret_key);
