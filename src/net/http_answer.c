@@ -358,7 +358,7 @@ void http_answer_write(HttpExchange *exchange, Str piece)
     if (c->framing == FRAMING_CHUNKS) add(c, STR("\r\n"));
     if (!c->processing && !c->blocked && c->stage != STAGE_CLOSED) connection_flush(c);
     c->wants_room = connection_queued(c) > 0;
-    if (!c->processing && c->blocked) connection_process(c); /* waits for the socket */
+    if (!c->processing && c->blocked) connection_set_waits(c);
 }
 
 size_t http_answer_queued(const HttpExchange *exchange)

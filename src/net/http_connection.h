@@ -122,6 +122,7 @@ void connection_close(Connection *c);
 void connection_lost(Connection *c);
 void connection_process(Connection *c); /* goes on after an answer */
 void connection_wait(Connection *c, uint32_t events);
+void connection_set_waits(Connection *c);
 void connection_deadline(Connection *c, double at);
 
 /* Its `request` callback was or is being called. */

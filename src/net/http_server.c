@@ -140,7 +140,7 @@ void connection_deadline(Connection *c, double at)
 }
 
 /* Sets what the connection waits for, and how long. */
-static void set_waits(Connection *c)
+void connection_set_waits(Connection *c)
 {
     const HttpOptions *options = &c->server->options;
     double now = loop_now(c->server->loop);
@@ -444,7 +444,7 @@ void connection_process(Connection *c)
         server->input.bytes.len = server->input.at = 0;
     }
     c->processing = false;
-    if (c->stage < STAGE_LINGER) set_waits(c);
+    if (c->stage < STAGE_LINGER) connection_set_waits(c);
 }
 
 static void read_input(Connection *c)
@@ -481,7 +481,7 @@ static void ready(LoopSource *source, uint32_t events)
     if (events & EPOLLOUT) {
         c->blocked = false;
         if (!connection_flush(c)) {
-            if (c->stage != STAGE_CLOSED) set_waits(c);
+            if (c->stage != STAGE_CLOSED) connection_set_waits(c);
             return;
         }
         connection_process(c);
@@ -512,7 +512,7 @@ void exchange_watch(HttpExchange *exchange)
     Connection *c = LOOP_OWNER(exchange, Connection, exchange);
     if (c->stage != STAGE_HANDLER || c->watched) return;
     c->watched = true;
-    if (!c->processing) set_waits(c);
+    if (!c->processing) connection_set_waits(c);
 }
 
 void http_take_body(HttpExchange *exchange)
