@@ -142,6 +142,7 @@ void connection_deadline(Connection *c, double at)
 /* Sets what the connection waits for, and how long. */
 void connection_set_waits(Connection *c)
 {
+    if (c->stage >= STAGE_LINGER) return;
     const HttpOptions *options = &c->server->options;
     double now = loop_now(c->server->loop);
     double moving = c->since + options->slow_seconds + (double)c->moved / options->slow_bytes;
@@ -444,7 +445,7 @@ void connection_process(Connection *c)
         server->input.bytes.len = server->input.at = 0;
     }
     c->processing = false;
-    if (c->stage < STAGE_LINGER) connection_set_waits(c);
+    connection_set_waits(c);
 }
 
 static void read_input(Connection *c)
@@ -481,7 +482,7 @@ static void ready(LoopSource *source, uint32_t events)
     if (events & EPOLLOUT) {
         c->blocked = false;
         if (!connection_flush(c)) {
-            if (c->stage != STAGE_CLOSED) connection_set_waits(c);
+            connection_set_waits(c);
             return;
         }
         connection_process(c);
