@@ -389,7 +389,10 @@ static void serve(void *arg, HttpCall *http)
     } else if (!taken) {
         run_handler(call, service);
     }
-    if (call->body) strbuf_clear(&call->body->decoded);
+    if (call->body) {
+        strbuf_clear(&call->body->decoded);
+        body_reader_clear(call->body->reader);
+    }
 }
 
 /* ---- on the loop's thread ---- */
