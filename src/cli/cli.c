@@ -9,8 +9,11 @@
 #include <unistd.h>
 
 const Command *const commands[] = {
-    &train_command,      &predict_command,    &evaluate_command, &importance_command,
-    &algorithms_command, &completion_command, &docs_command,     NULL,
+    &train_command,      &predict_command,    &evaluate_command,
+    &importance_command, &algorithms_command, &up_command,
+    &down_command,       &status_command,     &env_command,
+    &logs_command,       &doctor_command,     &reset_command,
+    &completion_command, &docs_command,       NULL,
 };
 
 static const Command *find_command(Str name)
@@ -27,6 +30,8 @@ static const char intro[] =
     "  clary train xgboost --train train.csv --validation test.csv --target price -o model.tar.gz\n"
     "  clary evaluate model.tar.gz test.csv --report report.html\n"
     "  clary predict model.tar.gz new.csv > predictions.csv\n"
+    "  clary up                              # AWS's APIs on this machine; then, in another shell:\n"
+    "  eval \"$(clary env)\"; aws s3 ls\n"
     "\n"
     "Commands\n";
 

@@ -15,8 +15,9 @@ void dispatcher_free(Dispatcher *dispatcher);
 
 /* Limits of bodies (doc/limits.md). */
 enum {
-    CONTROL_BODY_BYTES_MAX = 1 << 20, /* a request to a control API */
-    WHOLE_BODY_BYTES_MAX = 64 << 10,  /* longer ones are handed on while they arrive */
+    CONTROL_BODY_BYTES_MAX = 1 << 20,   /* a request to a control API */
+    WHOLE_BODY_BYTES_MAX = 64 << 10,    /* longer ones are handed on while they arrive */
+    COLLECTED_BODY_BYTES_MAX = 4 << 20, /* of an S3 operation that is no upload */
     INVOKE_BODY_BYTES_MAX = 6 << 20,
 };
 #define OBJECT_BODY_BYTES_MAX (5LL << 30)

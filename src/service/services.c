@@ -3,9 +3,11 @@
 #include "service/call.h"
 #include "service/cloudwatch/metrics.h"
 #include "service/logs/logs.h"
+#include "service/s3/objects.h"
 
 /* A row per part, in the order of opening: who uses another comes after it. */
 const Part parts[] = {
+    {"s3", {&s3_service}, s3_open, s3_close, s3_reset, NULL, NULL},
     {"logs", {&logs_service}, logs_open, logs_close, NULL, NULL, NULL},
     {"cloudwatch", {&cloudwatch_service}, cloudwatch_open, cloudwatch_close, NULL, NULL, NULL},
     {0},
