@@ -28,7 +28,6 @@ bool reading_refuse(Reading *reading, const char *format, ...)
     return error_set(reading->err, ERROR_INVALID, "%s", text);
 }
 
-/* SDKs compress large requests of some operations (PutMetricData) themselves. */
 static bool inflate(Reading *reading, Str *body)
 {
     AUTO_STRBUF StrBuf out = STRBUF(INFLATED_BYTES_MAX);
@@ -52,15 +51,23 @@ static bool inflate(Reading *reading, Str *body)
     return true;
 }
 
+bool message_unpack(const Route *route, const HttpRequest *request, Str *body, Arena *arena,
+                    const char **ret_code, Error *err)
+{
+    Reading reading = {.route = route, .arena = arena, .err = err};
+    if (route->protocol == PROTOCOL_REST_JSON || route->protocol == PROTOCOL_REST_XML ||
+        !str_eq_nocase(http_field(request, STR("content-encoding")), STR("gzip")) ||
+        inflate(&reading, body))
+        return true;
+    *ret_code = reading.code;
+    return false;
+}
+
 static bool read_message(Reading *reading, const HttpRequest *request, Str body,
                          const Json **ret_message)
 {
     const Shape *shape = reading->route->operation->input;
     Protocol protocol = reading->route->protocol;
-    bool rest = protocol == PROTOCOL_REST_JSON || protocol == PROTOCOL_REST_XML;
-    if (!rest && str_eq_nocase(http_field(request, STR("content-encoding")), STR("gzip")) &&
-        !inflate(reading, &body))
-        return false;
     switch (protocol) {
     case PROTOCOL_JSON: return json_read(reading, shape, body, ret_message);
     case PROTOCOL_CBOR: return cbor_read(reading, shape, body, ret_message);

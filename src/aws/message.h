@@ -24,6 +24,11 @@ typedef struct Route {
 } Route;
 void route_find(const HttpRequest *request, Str body, Str scope_service, Route *ret_route);
 
+/* SDKs compress large bodies of some operations (PutMetricData) themselves: unpacks what Content-Encoding
+ * says, except for REST services, whose bodies are what they are.  Before route_find looks into the body. */
+bool message_unpack(const Route *route, const HttpRequest *request, Str *body, Arena *arena,
+                    const char **ret_code, Error *err);
+
 /* The request as a tree, checked: required members, types, lengths, ranges, patterns, enums.  On refusal
  * false, with the AWS code in *ret_code ("ValidationException", "SerializationException", ...) and the
  * message in AWS's form in err ("1 validation error detected: Value '' at 'trainingJobName' failed ...").

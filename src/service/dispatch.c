@@ -14,7 +14,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "format/compress.h"
 #include "service/cloudtrail/audit.h"
 #include "service/iam/access.h"
 #include "service/page.h"
@@ -105,32 +104,6 @@ static bool body_collect(Call *call, StrBuf *raw, Str *ret_body, Error *err)
         }
     } while (piece.len);
     *ret_body = arena_str(call->arena, strbuf_str(raw)); /* a parked call outlives `raw` */
-    return true;
-}
-
-/* Clients pack long bodies of control APIs (PutMetricData above 10 KiB); S3 keeps what it gets. */
-static bool body_inflate(Call *call, Str *body, Error *err)
-{
-    Str coding = http_field(call->http->request, STR("Content-Encoding"));
-    if (!str_eq_nocase(coding, STR("gzip")) || call->route.protocol == PROTOCOL_REST_XML)
-        return true;
-    AUTO(unpacker_free) Unpacker *unpacker = NULL;
-    char *out = arena_alloc(call->arena, CONTROL_BODY_BYTES_MAX + 1);
-    Str rest = *body;
-    size_t n = 0, got;
-    bool ok = unpacker_new(PACKING_GZIP, &unpacker, err);
-    while (ok && rest.len && n <= CONTROL_BODY_BYTES_MAX) {
-        ok = unpacker_run(unpacker, &rest, out + n, CONTROL_BODY_BYTES_MAX + 1 - n, &got, err);
-        if (ok) n += got;
-    }
-    if (!ok || (n <= CONTROL_BODY_BYTES_MAX && !unpacker_finish(unpacker, err)))
-        return call_error(call, err, "InvalidRequestContentException",
-                          "The body is not what Content-Encoding says: %s", err->text);
-    if (n > CONTROL_BODY_BYTES_MAX)
-        return call_error_status(call, err, 413, "RequestEntityTooLarge",
-                                 "The unpacked body is longer than %d bytes",
-                                 CONTROL_BODY_BYTES_MAX);
-    *body = (Str){out, n};
     return true;
 }
 
@@ -310,7 +283,8 @@ static bool prepare(Call *call, const Signature *signature, StrBuf *raw, StrBuf 
     }
     if (!authenticate(call, signature, hash, &key, err)) return false;
     if (!streams) {
-        if (!body_inflate(call, &body, err)) return false;
+        if (!message_unpack(&call->route, request, &body, call->arena, &call->code, err))
+            return false;
         if (!call->route.operation) route_find(request, body, signature->service, &call->route);
     }
 
