@@ -100,6 +100,14 @@ void s3_sync_file(S3 *s3, int fd, int64_t file)
     sync_folder(path);
 }
 
+void s3_sync_folder(S3 *s3, int64_t file)
+{
+    char path[4096];
+    if (!s3->durable) return;
+    folder_path(s3, file, path, sizeof path);
+    sync_folder(path);
+}
+
 static bool open_new(S3 *s3, int64_t file, int *ret_fd, Error *err)
 {
     char path[4096];

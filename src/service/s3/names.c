@@ -140,13 +140,13 @@ static int hex_digit(char c)
     return -1;
 }
 
-static bool form_decode(Str text, Arena *arena, Str *ret_text)
+static bool decode(Str text, bool plus, Arena *arena, Str *ret_text)
 {
     char *out = arena_alloc(arena, text.len + 1);
     size_t n = 0;
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
-        if (c == '+') {
+        if (c == '+' && plus) {
             c = ' ';
         } else if (c == '%') {
             int high = i + 2 < text.len ? hex_digit(text.ptr[i + 1]) : -1;
@@ -159,6 +159,16 @@ static bool form_decode(Str text, Arena *arena, Str *ret_text)
     }
     *ret_text = (Str){out, n};
     return true;
+}
+
+static bool form_decode(Str text, Arena *arena, Str *ret_text)
+{
+    return decode(text, true, arena, ret_text);
+}
+
+bool s3_percent_decode(Str text, Arena *arena, Str *ret_text)
+{
+    return decode(text, false, arena, ret_text);
 }
 
 bool s3_tags_of_query(Str text, Arena *arena, Json **ret_tags)

@@ -9,7 +9,7 @@
 
 /* ---- PutObject ---- */
 
-static bool key_check(Call *call, Error *err)
+bool s3_key_check(Call *call, Error *err)
 {
     Str key = call_text(call, "Key");
     if (key.len > S3_KEY_BYTES_MAX) return s3_fail(call, err, "KeyTooLongError");
@@ -23,7 +23,7 @@ static bool put_object(Call *call, Error *err)
     S3Asked asked;
     Json *meta = json_new_object(call->arena);
     put.row.key = call_text(call, "Key");
-    if (!s3_owner_expected(call, err) || !key_check(call, err) || !s3_meta_of_request(call, meta, &put.row, err) ||
+    if (!s3_owner_expected(call, err) || !s3_key_check(call, err) || !s3_meta_of_request(call, meta, &put.row, err) ||
         !s3_asked_of_request(call, &asked, err))
         return false;
     put.conditions = s3_conditions_of(call, "");
@@ -198,11 +198,11 @@ static void describe(Call *call, const S3Find *find, const Json *meta, const S3R
     }
 }
 
-static int open_body(const S3 *s3, const S3Find *find)
+int s3_open_bytes(const S3Find *find)
 {
     ARENA(scratch);
     if (find->bucket.folder) return s3_folder_open(&find->bucket, find->key);
-    return open(s3_file_path(s3, find->row.bytes.file, &scratch), O_RDONLY | O_CLOEXEC);
+    return open(s3_file_path(find->s3, find->row.bytes.file, &scratch), O_RDONLY | O_CLOEXEC);
 }
 
 static bool answer_object(Call *call, bool with_body, Error *err)
@@ -213,7 +213,7 @@ static bool answer_object(Call *call, bool with_body, Error *err)
     for (int round = 0;; round++) {
         if (!find_for_read(call, &find, err)) return false;
         if (!with_body || find.row.bytes.small) break;
-        fd = open_body(s3_of(call), &find);
+        fd = s3_open_bytes(&find);
         if (fd >= 0) break;
         if (errno != ENOENT || round == 3) return error_sys(err, errno, "opening the bytes of an object");
     }

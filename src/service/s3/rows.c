@@ -22,7 +22,7 @@ const char *const s3_schema[] = {
     "PRIMARY KEY (bucket, key, age)) WITHOUT ROWID",
     "CREATE TABLE s3_small (file BIGINT PRIMARY KEY, bytes BLOB NOT NULL)",
     "CREATE TABLE s3_upload (id TEXT PRIMARY KEY, bucket BIGINT NOT NULL, key TEXT NOT NULL, "
-    "created DOUBLE PRECISION NOT NULL, document TEXT NOT NULL, file BIGINT NOT NULL, slot BIGINT NOT NULL)",
+    "created DOUBLE PRECISION NOT NULL, document TEXT NOT NULL)",
     "CREATE INDEX s3_upload_key ON s3_upload (bucket, key, id)",
     "CREATE TABLE s3_part (upload TEXT NOT NULL, number BIGINT NOT NULL, file BIGINT NOT NULL, "
     "place BIGINT NOT NULL, size BIGINT NOT NULL, etag TEXT NOT NULL, modified DOUBLE PRECISION NOT NULL, "

@@ -47,6 +47,8 @@ typedef struct S3 {
     pthread_cond_t wake;
     bool has_keeper, closing, reset;
     bool durable; /* false: nothing has to survive (an ephemeral server) */
+    pthread_mutex_t uploads_mutex;
+    struct Slots *uploads; /* see multipart.c */
     struct S3Cache *cache; /* see cache.c */
     struct S3Folder *folders; /* local folders served as buckets */
 } S3;
@@ -138,6 +140,8 @@ char *s3_file_path(const S3 *s3, int64_t file, Arena *arena);
 bool s3_bytes_forget(DbTx *tx, S3Bytes bytes, Error *err);
 void s3_unlink(S3 *s3, S3Bytes bytes);
 bool s3_new_file(S3 *s3, int64_t *ret_file, Error *err); /* a fresh number */
+bool s3_file_make(S3 *s3, int64_t *ret_file, int *ret_fd, Error *err); /* and an empty file */
+void s3_sync_folder(S3 *s3, int64_t file);
 void s3_sync_file(S3 *s3, int fd, int64_t file);         /* the file and its folder; aborts on failure (rule D5) */
 void s3_io_abort(const char *what, int code) __attribute__((noreturn));
 
@@ -246,6 +250,7 @@ Str s3_etag_bare(Str etag);       /* without quotes and W/ */
 Str s3_quoted(Arena *arena, Str etag);
 Str s3_url_encode(Arena *arena, Str key); /* as EncodingType url wants it: '/' stays */
 Str s3_http_date(Arena *arena, double time);
+bool s3_percent_decode(Str text, Arena *arena, Str *ret_text); /* "%20" and, as blanks, "+" stay */
 /* "a=1&b=2" of x-amz-tagging into [{Key, Value}]; false when malformed. */
 bool s3_tags_of_query(Str text, Arena *arena, Json **ret_tags);
 const char *s3_tags_check(const Json *tags, size_t max); /* NULL, or the code */
@@ -268,6 +273,7 @@ typedef struct S3Find {
 } S3Find;
 bool s3_find_row(S3Find *find, Error *err);
 bool s3_find_work(void *find, DbTx *tx, Error *err);
+int s3_open_bytes(const S3Find *find); /* -1 with errno; not for small ones */
 
 /* The bucket must be there: else the call's error is set.  ret_bucket may be NULL. */
 bool s3_bucket_need(Call *call, Str name, S3Bucket *ret_bucket, Error *err);
@@ -281,6 +287,13 @@ void s3_answering(Call *call, WireAnswer *answer); /* Service.answering: CORS */
 /* ACLs: canned ones are kept by name, grants are turned into the canned one that says the same. */
 void s3_acl_answer(Call *call, Str canned);
 bool s3_acl_of_request(Call *call, Str *ret_canned, Error *err);
+
+bool s3_key_check(Call *call, Error *err);
+
+/* multipart.c */
+void s3_uploads_free(S3 *s3);
+bool s3_slots_have(S3 *s3, Str id, int64_t file);
+bool s3_upload_abort(S3 *s3, Str bucket, Str key, Str id, Error *err);
 
 /* Checks ExpectedBucketOwner; false with AccessDenied. */
 bool s3_owner_expected(Call *call, Error *err);

@@ -108,7 +108,7 @@ static bool note_versions(DbTx *tx, Numbers *numbers, Error *err)
     }
 }
 
-static bool note_uploads(DbTx *tx, Numbers *numbers, const char *sql, Error *err)
+static bool note_parts(DbTx *tx, Numbers *numbers, const char *sql, Error *err)
 {
     DB_ROWS(rows);
     Error end = {0};
@@ -122,8 +122,7 @@ static bool note_uploads(DbTx *tx, Numbers *numbers, const char *sql, Error *err
 static bool note_all(void *arg, DbTx *tx, Error *err)
 {
     return note_objects(tx, arg, err) && note_versions(tx, arg, err) &&
-           note_uploads(tx, arg, "SELECT file FROM s3_upload", err) &&
-           note_uploads(tx, arg, "SELECT file FROM s3_part", err);
+           note_parts(tx, arg, "SELECT file FROM s3_part", err);
 }
 
 static bool all_hex(const char *name)
@@ -263,6 +262,7 @@ bool s3_open(Server *server, Error *err)
     s3->durable = !server->options->ephemeral;
     s3->folder = strdup(path_join(&arena, server->options->home, "objects"));
     pthread_mutex_init(&s3->mutex, NULL);
+    pthread_mutex_init(&s3->uploads_mutex, NULL);
     pthread_cond_init(&s3->wake, NULL);
     s3->cache = s3_cache_new();
     server->s3 = s3;
@@ -303,6 +303,8 @@ void s3_close(Server *server)
     pthread_mutex_unlock(&s3->mutex);
     if (s3->has_keeper) pthread_join(s3->keeper, NULL);
     pthread_mutex_destroy(&s3->mutex);
+    pthread_mutex_destroy(&s3->uploads_mutex);
+    s3_uploads_free(s3);
     pthread_cond_destroy(&s3->wake);
     s3_folders_free(s3);
     s3_cache_free(s3->cache);
