@@ -126,6 +126,11 @@ static bool open_new(S3 *s3, int64_t file, int *ret_fd, Error *err)
     return error_sys(err, errno, "making a file for an object");
 }
 
+bool s3_file_make(S3 *s3, int64_t *ret_file, int *ret_fd, Error *err)
+{
+    return s3_new_file(s3, ret_file, err) && open_new(s3, *ret_file, ret_fd, err);
+}
+
 /* ---- the thread that hashes ---- */
 
 typedef struct S3Hasher {
@@ -210,7 +215,7 @@ static void hasher_end(S3Hasher *hasher)
 
 static bool make_file(S3Writer *writer, Error *err)
 {
-    return s3_new_file(writer->s3, &writer->file, err) && open_new(writer->s3, writer->file, &writer->fd, err);
+    return s3_file_make(writer->s3, &writer->file, &writer->fd, err);
 }
 
 bool s3_writer_open(S3 *s3, int sum, int64_t size_hint, bool may_be_small, S3Writer *ret_writer, Error *err)
