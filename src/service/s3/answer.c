@@ -47,8 +47,9 @@ void s3_answer_stream(Call *call, const S3Range *range, bool with_body, int fd, 
     else if (fd >= 0)
         http_call_answer_file(call->http, status, type, fd, range->begin, range->length);
     else
-        http_call_answer(call->http, status, type,
-                         str_slice(bytes, (size_t)range->begin, (size_t)(range->begin + range->length)));
+        http_call_answer(
+            call->http, status, type,
+            str_slice(bytes, (size_t)range->begin, (size_t)(range->begin + range->length)));
 }
 
 /* ---- ACLs ---- */
@@ -76,7 +77,8 @@ void s3_acl_answer(Call *call, Str canned)
 {
     Json *grants = json_new_array(call->arena);
     grant(call, grants, NULL, "FULL_CONTROL");
-    if (str_is(canned, "public-read") || str_is(canned, "public-read-write")) grant(call, grants, all_users, "READ");
+    if (str_is(canned, "public-read") || str_is(canned, "public-read-write"))
+        grant(call, grants, all_users, "READ");
     if (str_is(canned, "public-read-write")) grant(call, grants, all_users, "WRITE");
     if (str_is(canned, "authenticated-read")) grant(call, grants, signed_users, "READ");
     json_set(call->arena, call->out, "Owner", s3_owner(call));
@@ -85,7 +87,8 @@ void s3_acl_answer(Call *call, Str canned)
 
 bool s3_acl_of_request(Call *call, Str *ret_canned, Error *err)
 {
-    static const char *const headers[] = {"GrantFullControl", "GrantRead", "GrantReadACP", "GrantWrite", "GrantWriteACP"};
+    static const char *const headers[] = {"GrantFullControl", "GrantRead", "GrantReadACP",
+                                          "GrantWrite", "GrantWriteACP"};
     Str canned = call_text(call, "ACL");
     const Json *grants = json_path(call->in, "AccessControlPolicy.Grants");
     for (size_t i = 0; i < COUNT(headers); i++)
@@ -98,21 +101,25 @@ bool s3_acl_of_request(Call *call, Str *ret_canned, Error *err)
     bool read = false, write = false, signed_read = false;
     for (size_t i = 0; grants && i < grants->n; i++) {
         const Json *line = grants->items[i];
-        Str uri = json_get_text(json_get(line, "Grantee"), "URI"), permission = json_get_text(line, "Permission");
+        Str uri = json_get_text(json_get(line, "Grantee"), "URI"),
+            permission = json_get_text(line, "Permission");
         if (!uri.len) continue; /* the owner has everything anyway; there are no other accounts */
         bool all = str_is(uri, all_users), any_signed = str_is(uri, signed_users);
         if (!all && !any_signed) return s3_fail(call, err, "NotImplemented");
         if (str_is(permission, "READ")) {
-            if (all) read = true;
-            else signed_read = true;
+            if (all)
+                read = true;
+            else
+                signed_read = true;
         } else if (str_is(permission, "WRITE") && all) {
             write = true;
         } else {
             return s3_fail(call, err, "NotImplemented");
         }
     }
-    *ret_canned = write ? STR("public-read-write") : read ? STR("public-read")
-                  : signed_read                            ? STR("authenticated-read")
-                                                           : STR("private");
+    *ret_canned = write         ? STR("public-read-write")
+                  : read        ? STR("public-read")
+                  : signed_read ? STR("authenticated-read")
+                                : STR("private");
     return true;
 }

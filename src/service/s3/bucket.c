@@ -45,8 +45,9 @@ static bool insert_bucket(void *arg, DbTx *tx, Error *err)
         *err = own;
         return false;
     }
-    if (!db_run(tx, err, "INSERT INTO s3_bucket (name, region, created, versioning) VALUES (?, ?, ?, 0)", "ttd", w->name,
-                w->region, w->now))
+    if (!db_run(tx, err,
+                "INSERT INTO s3_bucket (name, region, created, versioning) VALUES (?, ?, ?, 0)",
+                "ttd", w->name, w->region, w->now))
         return false;
     if (!w->acl.len && !w->ownership.len) return true;
     if (!s3_bucket_load(tx, w->s3, w->name, w->arena, &w->bucket, err)) return false;
@@ -56,23 +57,30 @@ static bool insert_bucket(void *arg, DbTx *tx, Error *err)
 
 static bool create_bucket(Call *call, Error *err)
 {
-    BucketWork w = {.s3 = s3_of(call), .arena = call->arena, .name = call_text(call, "Bucket"), .now = floor(call->now)};
+    BucketWork w = {.s3 = s3_of(call),
+                    .arena = call->arena,
+                    .name = call_text(call, "Bucket"),
+                    .now = floor(call->now)};
     const char *code = s3_bucket_name_check(w.name);
     if (code) return s3_fail(call, err, code);
-    Str location = json_get_text(json_get(call->in, "CreateBucketConfiguration"), "LocationConstraint");
+    Str location = json_get_text(json_get(call->in, "CreateBucketConfiguration"),
+                                 "LocationConstraint");
     if (str_is(location, "EU")) location = STR("eu-west-1");
     w.region = location.len ? location : call->region;
-    if (json_get_bool(call->in, "ObjectLockEnabledForBucket", false)) return s3_fail(call, err, "NotImplemented");
+    if (json_get_bool(call->in, "ObjectLockEnabledForBucket", false))
+        return s3_fail(call, err, "NotImplemented");
     if (json_get(call->in, "ACL") && !s3_acl_of_request(call, &w.acl, err)) return false;
     if (str_is(w.acl, "private")) w.acl = (Str){0};
     Str ownership = call_text(call, "ObjectOwnership");
     if (ownership.len)
-        w.ownership = arena_format(call->arena, "{\"Rules\":[{\"ObjectOwnership\":\"%.*s\"}]}", STR_ARG(ownership));
+        w.ownership = arena_format(call->arena, "{\"Rules\":[{\"ObjectOwnership\":\"%.*s\"}]}",
+                                   STR_ARG(ownership));
     if (!db_write(w.s3->db, insert_bucket, &w, err)) return s3_fail(call, err, w.code);
     /* In us-east-1 making one's own bucket again succeeds, elsewhere it is refused. */
     if (w.existed && !(str_is(call->region, "us-east-1") && str_is(w.bucket.region, "us-east-1")))
         return s3_fail(call, err, "BucketAlreadyOwnedByYou");
-    json_set_text(call->arena, call->out, "Location", arena_format(call->arena, "/%.*s", STR_ARG(w.name)));
+    json_set_text(call->arena, call->out, "Location",
+                  arena_format(call->arena, "/%.*s", STR_ARG(w.name)));
     return true;
 }
 
@@ -116,7 +124,9 @@ static bool delete_bucket(Call *call, Error *err)
 static bool head_bucket(Call *call, Error *err)
 {
     S3Bucket bucket;
-    if (!s3_owner_expected(call, err) || !s3_bucket_need(call, call_text(call, "Bucket"), &bucket, err)) return false;
+    if (!s3_owner_expected(call, err) ||
+        !s3_bucket_need(call, call_text(call, "Bucket"), &bucket, err))
+        return false;
     json_set_text(call->arena, call->out, "BucketRegion", bucket.region);
     return true;
 }
@@ -124,7 +134,9 @@ static bool head_bucket(Call *call, Error *err)
 static bool get_bucket_location(Call *call, Error *err)
 {
     S3Bucket bucket;
-    if (!s3_owner_expected(call, err) || !s3_bucket_need(call, call_text(call, "Bucket"), &bucket, err)) return false;
+    if (!s3_owner_expected(call, err) ||
+        !s3_bucket_need(call, call_text(call, "Bucket"), &bucket, err))
+        return false;
     /* us-east-1 is said by an empty element. */
     json_set_text(call->arena, call->out, "LocationConstraint",
                   str_is(bucket.region, "us-east-1") ? STR("") : bucket.region);
@@ -144,7 +156,8 @@ typedef struct BucketList {
 static void add_bucket(BucketList *list, Str name, Str region, double created)
 {
     Arena *arena = list->call->arena;
-    if (!str_starts(name, list->prefix) || (list->region.len && !str_eq(list->region, region))) return;
+    if (!str_starts(name, list->prefix) || (list->region.len && !str_eq(list->region, region)))
+        return;
     if (list->after.len && str_compare(name, list->after) <= 0) return;
     if ((int64_t)list->lines->n == list->max) {
         if (!list->next.len) list->next = json_get_text(list->lines->items[list->max - 1], "Name");
@@ -162,17 +175,20 @@ static bool list_rows(void *arg, DbTx *tx, Error *err)
     BucketList *list = arg;
     DB_ROWS(rows);
     Error end = {0};
-    if (!db_query(tx, &rows, err, "SELECT name, region, created FROM s3_bucket ORDER BY name", "")) return false;
+    if (!db_query(tx, &rows, err, "SELECT name, region, created FROM s3_bucket ORDER BY name", ""))
+        return false;
     const S3Folder *folder = s3_folder_next(s3_of(list->call), (Str){0});
     while (db_next(&rows, &end)) {
         Str name = db_text(&rows, 0);
         for (; folder && str_compare(s3_folder_name(folder), name) < 0;
              folder = s3_folder_next(s3_of(list->call), s3_folder_name(folder)))
-            add_bucket(list, s3_folder_name(folder), str_of(list->call->server->options->region), s3_folder_created(folder));
+            add_bucket(list, s3_folder_name(folder), str_of(list->call->server->options->region),
+                       s3_folder_created(folder));
         add_bucket(list, name, db_text(&rows, 1), db_real(&rows, 2));
     }
     for (; folder; folder = s3_folder_next(s3_of(list->call), s3_folder_name(folder)))
-        add_bucket(list, s3_folder_name(folder), str_of(list->call->server->options->region), s3_folder_created(folder));
+        add_bucket(list, s3_folder_name(folder), str_of(list->call->server->options->region),
+                   s3_folder_created(folder));
     if (end.kind == ERROR_NONE) return true;
     *err = end;
     return false;
@@ -200,7 +216,11 @@ static bool list_buckets(Call *call, Error *err)
 bool s3_make_bucket(Server *server, Str region, Str bucket, Error *err)
 {
     ARENA(arena);
-    BucketWork w = {.s3 = server->s3, .arena = &arena, .name = bucket, .region = region, .now = floor(clock_wall())};
+    BucketWork w = {.s3 = server->s3,
+                    .arena = &arena,
+                    .name = bucket,
+                    .region = region,
+                    .now = floor(clock_wall())};
     if (s3_bucket_name_check(bucket))
         return error_set(err, ERROR_INVALID, "'%.*s' is no name for a bucket", STR_ARG(bucket));
     return db_write(w.s3->db, insert_bucket, &w, err);
@@ -211,7 +231,8 @@ bool s3_make_bucket(Server *server, Str region, Str bucket, Error *err)
 const ServiceOperation s3_bucket_operations[] = {
     {"CreateBucket", create_bucket, .resource = BUCKET, .flags = OPERATION_WRITES},
     {"DeleteBucket", delete_bucket, .resource = BUCKET, .flags = OPERATION_WRITES},
-    {"HeadBucket", head_bucket, .resource = BUCKET, .action = "s3:ListBucket", .flags = OPERATION_ANONYMOUS},
+    {"HeadBucket", head_bucket, .resource = BUCKET, .action = "s3:ListBucket",
+     .flags = OPERATION_ANONYMOUS},
     {"GetBucketLocation", get_bucket_location, .resource = BUCKET},
     {"ListBuckets", list_buckets, .resource = "*", .action = "s3:ListAllMyBuckets"},
     {0},

@@ -33,7 +33,8 @@ enum {
 void s3_io_abort(const char *what, int code)
 {
     /* Rule D5: after a failed sync nothing is known about the pages; only a restart finds out. */
-    log_error("s3: %s: %s; ending, so that nothing is acknowledged that is not on the disk", what, strerror(code));
+    log_error("s3: %s: %s; ending, so that nothing is acknowledged that is not on the disk", what,
+              strerror(code));
     abort();
 }
 
@@ -46,9 +47,10 @@ typedef struct Reserve {
 static bool reserve(void *arg, DbTx *tx, Error *err)
 {
     Reserve *r = arg;
-    return db_run(tx, err,
-                  "INSERT INTO s3_counter (name, n) VALUES ('file', ?) ON CONFLICT (name) DO UPDATE SET n = excluded.n",
-                  "i", r->upto);
+    return db_run(
+        tx, err,
+        "INSERT INTO s3_counter (name, n) VALUES ('file', ?) ON CONFLICT (name) DO UPDATE SET n = excluded.n",
+        "i", r->upto);
 }
 
 bool s3_new_file(S3 *s3, int64_t *ret_file, Error *err)
@@ -72,8 +74,8 @@ static void folder_path(const S3 *s3, int64_t file, char *path, size_t size)
 
 static void file_path(const S3 *s3, int64_t file, char *path, size_t size)
 {
-    snprintf(path, size, "%s/%06llx/%llx", s3->folder, (unsigned long long)(file / FILES_PER_FOLDER),
-             (unsigned long long)file);
+    snprintf(path, size, "%s/%06llx/%llx", s3->folder,
+             (unsigned long long)(file / FILES_PER_FOLDER), (unsigned long long)file);
 }
 
 char *s3_file_path(const S3 *s3, int64_t file, Arena *arena)
@@ -151,7 +153,8 @@ static void *hash_pieces(void *arg)
     S3Hasher *hasher = arg;
     pthread_mutex_lock(&hasher->mutex);
     for (int at = 0;; at = (at + 1) % PIECES) {
-        while (!hasher->pieces[at].n && !hasher->ended) pthread_cond_wait(&hasher->changed, &hasher->mutex);
+        while (!hasher->pieces[at].n && !hasher->ended)
+            pthread_cond_wait(&hasher->changed, &hasher->mutex);
         size_t n = hasher->pieces[at].n;
         if (!n) break;
         pthread_mutex_unlock(&hasher->mutex);
@@ -175,7 +178,8 @@ static S3Hasher *hasher_start(S3Sums *sums)
     hasher->sums = sums;
     pthread_mutex_init(&hasher->mutex, NULL);
     pthread_cond_init(&hasher->changed, NULL);
-    if (pthread_create(&hasher->thread, NULL, hash_pieces, hasher) != 0) memory_exhausted(sizeof *hasher);
+    if (pthread_create(&hasher->thread, NULL, hash_pieces, hasher) != 0)
+        memory_exhausted(sizeof *hasher);
     return hasher;
 }
 
@@ -218,7 +222,8 @@ static bool make_file(S3Writer *writer, Error *err)
     return s3_file_make(writer->s3, &writer->file, &writer->fd, err);
 }
 
-bool s3_writer_open(S3 *s3, int sum, int64_t size_hint, bool may_be_small, S3Writer *ret_writer, Error *err)
+bool s3_writer_open(S3 *s3, int sum, int64_t size_hint, bool may_be_small, S3Writer *ret_writer,
+                    Error *err)
 {
     S3Writer writer = {.s3 = s3, .fd = -1, .sums = s3_sums_new(sum), .may_be_small = may_be_small};
     bool small = may_be_small && size_hint <= S3_SMALL_BYTES_MAX;
@@ -237,9 +242,11 @@ bool s3_writer_open(S3 *s3, int sum, int64_t size_hint, bool may_be_small, S3Wri
     return true;
 }
 
-bool s3_writer_open_at(S3 *s3, int sum, int fd, int64_t place, int64_t size_hint, S3Writer *ret_writer, Error *err)
+bool s3_writer_open_at(S3 *s3, int sum, int fd, int64_t place, int64_t size_hint,
+                       S3Writer *ret_writer, Error *err)
 {
-    S3Writer writer = {.s3 = s3, .fd = fd, .place = place, .borrowed = true, .sums = s3_sums_new(sum)};
+    S3Writer writer = {
+        .s3 = s3, .fd = fd, .place = place, .borrowed = true, .sums = s3_sums_new(sum)};
     (void)err;
     writer.capacity = S3_PIECE_BYTES;
     if (size_hint > HASH_APART) {
@@ -264,8 +271,8 @@ static bool write_all(S3Writer *writer, const char *bytes, size_t n, Error *err)
         done += (size_t)wrote;
     }
     if (writer->s3->durable && writer->size - writer->written_back >= WRITE_BACK_BYTES) {
-        sync_file_range(writer->fd, writer->place + writer->written_back, writer->size - writer->written_back,
-                        SYNC_FILE_RANGE_WRITE);
+        sync_file_range(writer->fd, writer->place + writer->written_back,
+                        writer->size - writer->written_back, SYNC_FILE_RANGE_WRITE);
         writer->written_back = writer->size;
     }
     return true;
@@ -275,7 +282,8 @@ static bool write_all(S3Writer *writer, const char *bytes, size_t n, Error *err)
 static bool flush(S3Writer *writer, Error *err)
 {
     if (!writer->n) return true;
-    char *bytes = writer->hasher ? writer->hasher->pieces[writer->hasher->fill].bytes : writer->buffer;
+    char *bytes = writer->hasher ? writer->hasher->pieces[writer->hasher->fill].bytes
+                                 : writer->buffer;
     size_t n = writer->n;
     writer->n = 0;
     if (writer->hasher) {
@@ -368,10 +376,13 @@ bool s3_writer_end(S3Writer *writer, Arena *arena, S3SumsEnd *ret_sums, Error *e
         if (!s3_new_file(writer->s3, &writer->file, err)) return false;
     } else {
         if (!flush(writer, err)) return false;
-        if (writer->fd < 0 && !make_file(writer, err)) return false; /* cannot be, but for empty ones */
+        if (writer->fd < 0 && !make_file(writer, err))
+            return false; /* cannot be, but for empty ones */
         hasher_end(STEAL(writer->hasher));
-        if (!writer->borrowed) s3_sync_file(writer->s3, writer->fd, writer->file);
-        else if (writer->s3->durable && fdatasync(writer->fd) != 0) s3_io_abort("syncing a part", errno);
+        if (!writer->borrowed)
+            s3_sync_file(writer->s3, writer->fd, writer->file);
+        else if (writer->s3->durable && fdatasync(writer->fd) != 0)
+            s3_io_abort("syncing a part", errno);
     }
     s3_sums_end(writer->sums, arena, ret_sums);
     return true;
@@ -411,7 +422,8 @@ void s3_writer_drop(S3Writer *writer)
 
 bool s3_bytes_forget(DbTx *tx, S3Bytes bytes, Error *err)
 {
-    return !bytes.small || !bytes.file || db_run(tx, err, "DELETE FROM s3_small WHERE file = ?", "i", bytes.file);
+    return !bytes.small || !bytes.file ||
+           db_run(tx, err, "DELETE FROM s3_small WHERE file = ?", "i", bytes.file);
 }
 
 void s3_unlink(S3 *s3, S3Bytes bytes)
@@ -420,7 +432,8 @@ void s3_unlink(S3 *s3, S3Bytes bytes)
     if (!bytes.file || bytes.small) return;
     file_path(s3, bytes.file, path, sizeof path);
     /* Failing leaves garbage, which the next start removes. */
-    if (unlink(path) != 0 && errno != ENOENT) log_warning("s3: removing '%s': %s", path, strerror(errno));
+    if (unlink(path) != 0 && errno != ENOENT)
+        log_warning("s3: removing '%s': %s", path, strerror(errno));
 }
 
 bool s3_bytes_link(S3 *s3, int64_t from, int64_t *ret_to, Error *err)
@@ -437,7 +450,8 @@ bool s3_bytes_link(S3 *s3, int64_t from, int64_t *ret_to, Error *err)
         char folder[4096];
         folder_path(s3, to, folder, sizeof folder);
         if (access(old, F_OK) != 0) return error_set(err, ERROR_NOT_FOUND, "the object is gone");
-        if (mkdir(folder, 0700) != 0 && errno != EEXIST) return error_sys(err, errno, "making a folder for objects");
+        if (mkdir(folder, 0700) != 0 && errno != EEXIST)
+            return error_sys(err, errno, "making a folder for objects");
         sync_folder(s3->folder);
     }
     if (code) return error_sys(err, code, "linking an object");

@@ -36,31 +36,39 @@ bool s3_source_find(Call *call, S3Source *source, Error *err)
     *find = (S3Find){.s3 = s3_of(call), .arena = call->arena, .with_bytes = true};
     source->fd = -1;
     Str owner = call_text(call, "ExpectedSourceBucketOwner");
-    if (owner.len && !str_is(owner, call->server->options->account)) return s3_fail(call, err, "AccessDenied");
-    if (!source_parse(call->arena, call_text(call, "CopySource"), &find->bucket_name, &find->key, &find->version))
-        return call_error_status(call, err, 400, "InvalidArgument",
-                                 "Copy Source must mention the source bucket and key: sourcebucket/sourcekey");
+    if (owner.len && !str_is(owner, call->server->options->account))
+        return s3_fail(call, err, "AccessDenied");
+    if (!source_parse(call->arena, call_text(call, "CopySource"), &find->bucket_name, &find->key,
+                      &find->version))
+        return call_error_status(
+            call, err, 400, "InvalidArgument",
+            "Copy Source must mention the source bucket and key: sourcebucket/sourcekey");
     if (!call_authorize(call, find->version.len ? "s3:GetObjectVersion" : "s3:GetObject",
                         s3_arn(call, find->bucket_name, find->key), err))
         return false;
     for (int round = 0;; round++) {
         if (!s3_find_row(find, err)) return s3_fail(call, err, find->code);
-        if (find->row.marker) return s3_fail(call, err, find->version.len ? "InvalidRequest" : "NoSuchKey");
+        if (find->row.marker)
+            return s3_fail(call, err, find->version.len ? "InvalidRequest" : "NoSuchKey");
         if (find->row.bytes.small) break;
         source->fd = s3_open_bytes(find);
         if (source->fd >= 0) break;
-        if (errno != ENOENT || round == 3) return error_sys(err, errno, "opening the source of a copy");
+        if (errno != ENOENT || round == 3)
+            return error_sys(err, errno, "opening the source of a copy");
     }
     S3Conditions conditions = s3_conditions_of(call, "CopySource");
-    if (s3_conditions_read(&conditions, &find->row)) return s3_fail(call, err, "PreconditionFailed");
+    if (s3_conditions_read(&conditions, &find->row))
+        return s3_fail(call, err, "PreconditionFailed");
     return true;
 }
 
-bool s3_source_read(const S3Source *source, int64_t begin, int64_t length, S3Writer *writer, Error *err)
+bool s3_source_read(const S3Source *source, int64_t begin, int64_t length, S3Writer *writer,
+                    Error *err)
 {
     const S3Find *find = &source->find;
     if (source->fd < 0)
-        return s3_writer_add(writer, str_slice(find->bytes, (size_t)begin, (size_t)(begin + length)), err);
+        return s3_writer_add(writer,
+                             str_slice(find->bytes, (size_t)begin, (size_t)(begin + length)), err);
     while (length > 0) {
         size_t capacity;
         char *room = s3_writer_room(writer, &capacity, err);
@@ -89,7 +97,9 @@ static bool copied_meta(Call *call, const S3Find *find, Json **ret_meta, S3Row *
     bool replace = str_is(call_text(call, "MetadataDirective"), "REPLACE");
     const Json *old;
     Json *asked = json_new_object(call->arena);
-    if (!s3_meta_of_request(call, asked, row, err) || !json_parse(find->row.meta, call->arena, &old, err)) return false;
+    if (!s3_meta_of_request(call, asked, row, err) ||
+        !json_parse(find->row.meta, call->arena, &old, err))
+        return false;
     if (!str_is(call_text(call, "TaggingDirective"), "REPLACE")) row->tags = find->row.tags;
     Json *meta = replace ? asked : json_copy(call->arena, old);
     static const char *const always[] = {"ServerSideEncryption", "WebsiteRedirectLocation", "ACL"};
@@ -98,15 +108,19 @@ static bool copied_meta(Call *call, const S3Find *find, Json **ret_meta, S3Row *
         Json *kept = json_new_object(call->arena);
         for (size_t i = 0; i < meta->n; i++) {
             bool own = str_is(meta->members[i].name, "Upload");
-            for (size_t k = 0; k < COUNT(always); k++) own |= str_is(meta->members[i].name, always[k]);
-            if (!own) json_set_str(call->arena, kept, meta->members[i].name, meta->members[i].value);
+            for (size_t k = 0; k < COUNT(always); k++)
+                own |= str_is(meta->members[i].name, always[k]);
+            if (!own)
+                json_set_str(call->arena, kept, meta->members[i].name, meta->members[i].value);
         }
-        for (size_t k = 0; k < COUNT(always); k++) json_set(call->arena, kept, always[k], json_get(asked, always[k]));
+        for (size_t k = 0; k < COUNT(always); k++)
+            json_set(call->arena, kept, always[k], json_get(asked, always[k]));
         *ret_meta = kept;
         return true;
     }
     static const char *const of_bytes[] = {"ChecksumType", "Crc64", "Parts"};
-    for (size_t i = 0; i < COUNT(of_bytes); i++) json_set(call->arena, meta, of_bytes[i], json_get(old, of_bytes[i]));
+    for (size_t i = 0; i < COUNT(of_bytes); i++)
+        json_set(call->arena, meta, of_bytes[i], json_get(old, of_bytes[i]));
     for (const int *kind = s3_sum_kinds; *kind != S3_NO_SUM; kind++)
         json_set(call->arena, meta, s3_sum_member(*kind), json_get(old, s3_sum_member(*kind)));
     *ret_meta = meta;
@@ -115,10 +129,12 @@ static bool copied_meta(Call *call, const S3Find *find, Json **ret_meta, S3Row *
 
 static bool changes_nothing(Call *call, const S3Find *find)
 {
-    return str_eq(find->bucket_name, call_text(call, "Bucket")) && str_eq(find->key, call_text(call, "Key")) &&
-           !find->version.len && !str_is(call_text(call, "MetadataDirective"), "REPLACE") &&
-           !str_is(call_text(call, "TaggingDirective"), "REPLACE") && !call_text(call, "StorageClass").len &&
-           !call_text(call, "ServerSideEncryption").len && !call_text(call, "WebsiteRedirectLocation").len &&
+    return str_eq(find->bucket_name, call_text(call, "Bucket")) &&
+           str_eq(find->key, call_text(call, "Key")) && !find->version.len &&
+           !str_is(call_text(call, "MetadataDirective"), "REPLACE") &&
+           !str_is(call_text(call, "TaggingDirective"), "REPLACE") &&
+           !call_text(call, "StorageClass").len && !call_text(call, "ServerSideEncryption").len &&
+           !call_text(call, "WebsiteRedirectLocation").len &&
            !call_text(call, "ChecksumAlgorithm").len;
 }
 
@@ -144,14 +160,16 @@ static bool copy_source(Call *call, S3Source *source, S3Put *put, S3Writer *writ
     S3SumsEnd sums;
     S3Asked asked = {.kind = s3_sum_of_name(call_text(call, "ChecksumAlgorithm"))};
     if (changes_nothing(call, find))
-        return call_error_status(call, err, 400, "InvalidRequest",
-                                 "This copy request is illegal because it is trying to copy an object to itself without "
-                                 "changing the object's metadata, storage class, website redirect location or "
-                                 "encryption attributes.");
+        return call_error_status(
+            call, err, 400, "InvalidRequest",
+            "This copy request is illegal because it is trying to copy an object to itself without "
+            "changing the object's metadata, storage class, website redirect location or "
+            "encryption attributes.");
     if (find->row.size > S3_PUT_BYTES_MAX)
-        return call_error_status(call, err, 400, "InvalidRequest",
-                                 "The specified copy source is larger than the maximum allowable size for a copy "
-                                 "source: 5368709120");
+        return call_error_status(
+            call, err, 400, "InvalidRequest",
+            "The specified copy source is larger than the maximum allowable size for a copy "
+            "source: 5368709120");
     if (!copied_meta(call, find, &meta, &put->row, err)) return false;
     put->row.size = find->row.size;
     put->row.etag = find->row.etag;
@@ -167,7 +185,8 @@ static bool copy_source(Call *call, S3Source *source, S3Put *put, S3Writer *writ
         }
     }
     if (!s3_writer_open(put->s3, asked.kind, find->row.size, true, writer, err) ||
-        !s3_source_read(source, 0, find->row.size, writer, err) || !s3_writer_end(writer, call->arena, &sums, err))
+        !s3_source_read(source, 0, find->row.size, writer, err) ||
+        !s3_writer_end(writer, call->arena, &sums, err))
         return false;
     if (other_sum || find->bucket.folder) set_sums(call, &meta, &asked, &sums);
     if (other_sum || find->bucket.folder) put->row.etag = arena_str(call->arena, str_of(sums.etag));
@@ -183,7 +202,8 @@ bool s3_copy_object(Call *call, Error *err)
     S3Writer writer = {.fd = -1};
     put.row.key = call_text(call, "Key");
     if (!s3_owner_expected(call, err) || !s3_key_check(call, err)) return false;
-    put.conditions = (S3Conditions){.if_match = call_text(call, "IfMatch"), .if_none_match = call_text(call, "IfNoneMatch")};
+    put.conditions = (S3Conditions){.if_match = call_text(call, "IfMatch"),
+                                    .if_none_match = call_text(call, "IfNoneMatch")};
     bool ok = s3_source_find(call, &source, err) && copy_source(call, &source, &put, &writer, err);
     s3_source_close(&source);
     s3_writer_drop(&writer);
@@ -195,13 +215,16 @@ bool s3_copy_object(Call *call, Error *err)
     json_set_double(call->arena, result, "LastModified", put.row.modified);
     if (json_parse(put.row.meta, call->arena, &meta, NULL)) {
         for (const int *kind = s3_sum_kinds; *kind != S3_NO_SUM; kind++)
-            json_set(call->arena, result, s3_sum_member(*kind), json_get(meta, s3_sum_member(*kind)));
+            json_set(call->arena, result, s3_sum_member(*kind),
+                     json_get(meta, s3_sum_member(*kind)));
         json_set(call->arena, result, "ChecksumType", json_get(meta, "ChecksumType"));
-        json_set(call->arena, call->out, "ServerSideEncryption", json_get(meta, "ServerSideEncryption"));
+        json_set(call->arena, call->out, "ServerSideEncryption",
+                 json_get(meta, "ServerSideEncryption"));
     }
     json_set(call->arena, call->out, "CopyObjectResult", result);
     if (source.find.bucket.versioning != VERSIONING_NEVER)
         json_set_text(call->arena, call->out, "CopySourceVersionId", source.find.row.version);
-    if (put.found.versioning != VERSIONING_NEVER) json_set_text(call->arena, call->out, "VersionId", put.row.version);
+    if (put.found.versioning != VERSIONING_NEVER)
+        json_set_text(call->arena, call->out, "VersionId", put.row.version);
     return true;
 }

@@ -11,7 +11,8 @@ typedef struct S3Source {
 
 /* Finds it, asks for the permission to read it and for its conditions.  Close it in any case. */
 bool s3_source_find(Call *call, S3Source *source, Error *err);
-bool s3_source_read(const S3Source *source, int64_t begin, int64_t length, S3Writer *writer, Error *err);
+bool s3_source_read(const S3Source *source, int64_t begin, int64_t length, S3Writer *writer,
+                    Error *err);
 void s3_source_close(S3Source *source);
 
 bool s3_copy_object(Call *call, Error *err);

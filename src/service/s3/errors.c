@@ -8,17 +8,19 @@ static const struct {
     const char *message;
 } errors[] = {
     {"AccessDenied", 403, "Access Denied"},
-    {"BadDigest", 400, "The Content-MD5 or checksum value that you specified did not match what the server received."},
+    {"BadDigest", 400,
+     "The Content-MD5 or checksum value that you specified did not match what the server received."},
     {"BucketAlreadyExists", 409,
      "The requested bucket name is not available. The bucket namespace is shared by all users of the system. "
      "Please select a different name and try again."},
-    {"BucketAlreadyOwnedByYou", 409, "Your previous request to create the named bucket succeeded and you already own it."},
+    {"BucketAlreadyOwnedByYou", 409,
+     "Your previous request to create the named bucket succeeded and you already own it."},
     {"BucketNotEmpty", 409, "The bucket you tried to delete is not empty"},
     {"EntityTooLarge", 400, "Your proposed upload exceeds the maximum allowed size"},
     {"EntityTooSmall", 400, "Your proposed upload is smaller than the minimum allowed size"},
-    {"IllegalVersioningConfigurationException", 400,
-     "The Versioning element must be specified"},
-    {"IncompleteBody", 400, "You did not provide the number of bytes specified by the Content-Length HTTP header"},
+    {"IllegalVersioningConfigurationException", 400, "The Versioning element must be specified"},
+    {"IncompleteBody", 400,
+     "You did not provide the number of bytes specified by the Content-Length HTTP header"},
     {"InsufficientStorage", 507, "The server has no room left on its disk for this object"},
     {"InternalError", 500, "We encountered an internal error. Please try again."},
     {"InvalidArgument", 400, "Invalid Argument"},
@@ -38,7 +40,8 @@ static const struct {
     {"KeyTooLongError", 400, "Your key is too long"},
     {"MalformedACLError", 400,
      "The XML you provided was not well-formed or did not validate against our published schema"},
-    {"MalformedPOSTRequest", 400, "The body of your POST request is not well-formed multipart/form-data."},
+    {"MalformedPOSTRequest", 400,
+     "The body of your POST request is not well-formed multipart/form-data."},
     {"MalformedPolicy", 400, "Policies must be valid JSON and the first byte must be '{'"},
     {"MalformedXML", 400,
      "The XML you provided was not well-formed or did not validate against our published schema"},
@@ -52,26 +55,26 @@ static const struct {
     {"NoSuchLifecycleConfiguration", 404, "The lifecycle configuration does not exist"},
     {"NoSuchObjectLockConfiguration", 404,
      "The specified object does not have a ObjectLock configuration"},
-    {"NoSuchPublicAccessBlockConfiguration", 404, "The public access block configuration was not found"},
+    {"NoSuchPublicAccessBlockConfiguration", 404,
+     "The public access block configuration was not found"},
     {"NoSuchTagSet", 404, "The TagSet does not exist"},
     {"NoSuchUpload", 404,
      "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted "
      "or completed."},
     {"NoSuchVersion", 404, "The specified version does not exist."},
-    {"NoSuchWebsiteConfiguration", 404, "The specified bucket does not have a website configuration"},
+    {"NoSuchWebsiteConfiguration", 404,
+     "The specified bucket does not have a website configuration"},
     {"NotImplemented", 501, "A header you provided implies functionality that is not implemented"},
     {"NotModified", 304, "Not Modified"},
     {"ObjectLockConfigurationNotFoundError", 404,
      "Object Lock configuration does not exist for this bucket"},
     {"OwnershipControlsNotFoundError", 404, "The bucket ownership controls were not found"},
-    {"PreconditionFailed", 412,
-     "At least one of the pre-conditions you specified did not hold"},
+    {"PreconditionFailed", 412, "At least one of the pre-conditions you specified did not hold"},
     {"ReplicationConfigurationNotFoundError", 404, "The replication configuration was not found"},
     {"ServerSideEncryptionConfigurationNotFoundError", 404,
      "The server side encryption configuration was not found"},
     {"TooManyBuckets", 400, "You have attempted to create more buckets than allowed"},
-    {"XAmzContentChecksumMismatch", 400,
-     "The provided checksum does not match what was computed."},
+    {"XAmzContentChecksumMismatch", 400, "The provided checksum does not match what was computed."},
 };
 
 bool s3_fail(Call *call, Error *err, const char *code)
@@ -84,7 +87,8 @@ bool s3_fail(Call *call, Error *err, const char *code)
         if (bucket.ptr) json_set_text(call->arena, details, "BucketName", bucket);
         if (key.ptr) json_set_text(call->arena, details, "Key", key);
         if (details->n) call->error_details = details;
-        return call_error_status(call, err, errors[i].status, errors[i].code, "%s", errors[i].message);
+        return call_error_status(call, err, errors[i].status, errors[i].code, "%s",
+                                 errors[i].message);
     }
     assert(!"an error of S3 without a row");
     return call_error_status(call, err, 500, "InternalError", "%s", code);

@@ -31,8 +31,10 @@ bool s3_serve_folder(Server *server, Str bucket, const char *path, Error *err)
 {
     S3 *s3 = server->s3;
     struct stat status;
-    if (s3_bucket_name_check(bucket)) return error_set(err, ERROR_INVALID, "'%.*s' is no name for a bucket", STR_ARG(bucket));
-    if (s3_folder_of(s3, bucket)) return error_set(err, ERROR_CONFLICT, "bucket '%.*s' is named twice", STR_ARG(bucket));
+    if (s3_bucket_name_check(bucket))
+        return error_set(err, ERROR_INVALID, "'%.*s' is no name for a bucket", STR_ARG(bucket));
+    if (s3_folder_of(s3, bucket))
+        return error_set(err, ERROR_CONFLICT, "bucket '%.*s' is named twice", STR_ARG(bucket));
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &status) != 0) {
         if (fd >= 0) close(fd);
@@ -91,22 +93,25 @@ double s3_folder_created(const S3Folder *folder)
 static int open_beneath(int folder, const char *path, int flags)
 {
     struct open_how how = {.flags = (uint64_t)flags | O_CLOEXEC,
-                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
+                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
+                                      RESOLVE_NO_MAGICLINKS};
     return (int)syscall(SYS_openat2, folder, path, &how, sizeof how);
 }
 
 int s3_folder_open(const S3Bucket *bucket, Str key)
 {
     ARENA(scratch);
-    return open_beneath(bucket->folder->fd, arena_cstr(&scratch, key), O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
+    return open_beneath(bucket->folder->fd, arena_cstr(&scratch, key),
+                        O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
 }
 
 static void row_of(Str key, const struct stat *status, Arena *arena, S3Row *ret_row)
 {
     char hex[33];
     uint8_t md5[16];
-    Str seen = arena_format(arena, "%lld %lld %lld.%09ld", (long long)status->st_ino, (long long)status->st_size,
-                            (long long)status->st_mtim.tv_sec, status->st_mtim.tv_nsec);
+    Str seen = arena_format(arena, "%lld %lld %lld.%09ld", (long long)status->st_ino,
+                            (long long)status->st_size, (long long)status->st_mtim.tv_sec,
+                            status->st_mtim.tv_nsec);
     digest_md5(seen, md5);
     hex_write(md5, 16, hex);
     hex[32] = 0;
@@ -119,13 +124,15 @@ static void row_of(Str key, const struct stat *status, Arena *arena, S3Row *ret_
                        .meta = STR("{\"ContentType\":\"binary/octet-stream\"}")};
 }
 
-bool s3_folder_find(const S3Bucket *bucket, Str key, Arena *arena, S3Row *ret_row, Str *ret_path, Error *err)
+bool s3_folder_find(const S3Bucket *bucket, Str key, Arena *arena, S3Row *ret_row, Str *ret_path,
+                    Error *err)
 {
     const S3Folder *folder = bucket->folder;
     struct stat status;
     if (!s3_key_ok(key) || str_starts(key, STR("/")) || str_has(key, STR("//")))
         return error_set(err, ERROR_NOT_FOUND, "no such file");
-    AUTO_FD int fd = open_beneath(folder->fd, arena_cstr(arena, key), O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
+    AUTO_FD int fd = open_beneath(folder->fd, arena_cstr(arena, key),
+                                  O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
     if (fd < 0 || fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
         return error_set(err, ERROR_NOT_FOUND, "no such file");
     row_of(key, &status, arena, ret_row);
@@ -133,13 +140,15 @@ bool s3_folder_find(const S3Bucket *bucket, Str key, Arena *arena, S3Row *ret_ro
     return true;
 }
 
-bool s3_folder_rows(const S3Bucket *bucket, Str from, bool inclusive, size_t max, Arena *arena, S3Row **ret_rows,
-                    size_t *ret_n, Error *err)
+bool s3_folder_rows(const S3Bucket *bucket, Str from, bool inclusive, size_t max, Arena *arena,
+                    S3Row **ret_rows, size_t *ret_n, Error *err)
 {
     const S3Folder *folder = bucket->folder;
     Str *names;
     size_t n_names, n = 0;
-    if (!folder_list(folder->path, FOLDER_DEPTH_MAX, false, FOLDER_FILES_MAX, arena, &names, &n_names, err)) return false;
+    if (!folder_list(folder->path, FOLDER_DEPTH_MAX, false, FOLDER_FILES_MAX, arena, &names,
+                     &n_names, err))
+        return false;
     *ret_rows = arena_array(arena, S3Row, max);
     for (size_t i = 0; i < n_names && n < max; i++) {
         int order = str_compare(names[i], from);

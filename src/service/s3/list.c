@@ -46,10 +46,13 @@ static Str text_of(const Page *page, Str text)
 static bool page_begin(Page *page, Call *call, Error *err)
 {
     Str encoding = call_text(call, "EncodingType");
-    *page = (Page){.call = call, .url = str_is(encoding, "url"), .max = json_get_int(call->in, "MaxKeys", S3_LIST_MAX)};
+    *page = (Page){.call = call,
+                   .url = str_is(encoding, "url"),
+                   .max = json_get_int(call->in, "MaxKeys", S3_LIST_MAX)};
     if (!s3_owner_expected(call, err)) return false;
     if (encoding.len && !page->url)
-        return call_error_status(call, err, 400, "InvalidArgument", "Invalid Encoding Method specified in Request");
+        return call_error_status(call, err, 400, "InvalidArgument",
+                                 "Invalid Encoding Method specified in Request");
     if (page->max < 0)
         return call_error_status(call, err, 400, "InvalidArgument",
                                  "Argument maxKeys must be an integer between 0 and 2147483647");
@@ -65,11 +68,14 @@ static bool page_walk(Page *page, Error *err)
 {
     Call *call = page->call;
     S3Walk *walk = &page->work.walk;
-    if (!db_read(page->work.s3->db, walk_bucket, &page->work, err)) return s3_fail(call, err, page->work.code);
+    if (!db_read(page->work.s3->db, walk_bucket, &page->work, err))
+        return s3_fail(call, err, page->work.code);
     Json *out = call->out, *prefixes = json_new_array(call->arena);
     json_set_text(call->arena, out, "Name", page->work.bucket_name);
-    json_set_text(call->arena, out, "Prefix", walk->prefix.ptr ? text_of(page, walk->prefix) : STR(""));
-    if (walk->delimiter.len) json_set_text(call->arena, out, "Delimiter", text_of(page, walk->delimiter));
+    json_set_text(call->arena, out, "Prefix",
+                  walk->prefix.ptr ? text_of(page, walk->prefix) : STR(""));
+    if (walk->delimiter.len)
+        json_set_text(call->arena, out, "Delimiter", text_of(page, walk->delimiter));
     if (page->url) json_set_text(call->arena, out, "EncodingType", STR("url"));
     json_set_int(call->arena, out, "MaxKeys", page->max > S3_LIST_MAX ? S3_LIST_MAX : page->max);
     json_set_bool(call->arena, out, "IsTruncated", walk->truncated);
@@ -92,13 +98,15 @@ static Json *line_of(const Page *page, const S3Row *row, bool owner)
     if (!row->marker) {
         json_set_text(call->arena, line, "ETag", s3_quoted(call->arena, row->etag));
         json_set_int(call->arena, line, "Size", row->size);
-        json_set_text(call->arena, line, "StorageClass", row->class_name.len ? row->class_name : STR("STANDARD"));
+        json_set_text(call->arena, line, "StorageClass",
+                      row->class_name.len ? row->class_name : STR("STANDARD"));
         const Json *meta;
         if (json_parse(row->meta, call->arena, &meta, NULL))
             for (const int *kind = s3_sum_kinds; *kind != S3_NO_SUM; kind++) {
                 if (!json_get(meta, s3_sum_member(*kind))) continue;
                 Json *names = json_new_array(call->arena);
-                json_push(call->arena, names, json_new_text(call->arena, str_of(s3_sum_name(*kind))));
+                json_push(call->arena, names,
+                          json_new_text(call->arena, str_of(s3_sum_name(*kind))));
                 json_set(call->arena, line, "ChecksumAlgorithm", names);
                 json_set(call->arena, line, "ChecksumType", json_get(meta, "ChecksumType"));
             }
@@ -133,7 +141,8 @@ static bool list_objects(Call *call, Error *err)
                         walk->after.len > walk->prefix.len;
     if (!page_walk(&page, err)) return false;
     page_contents(&page, true);
-    json_set_text(call->arena, call->out, "Marker", walk->after.ptr ? text_of(&page, walk->after) : STR(""));
+    json_set_text(call->arena, call->out, "Marker",
+                  walk->after.ptr ? text_of(&page, walk->after) : STR(""));
     if (walk->truncated && walk->delimiter.len)
         json_set_text(call->arena, call->out, "NextMarker", text_of(&page, last_of(walk)));
     return true;
@@ -143,8 +152,8 @@ static bool list_objects(Call *call, Error *err)
 static bool token_read(Arena *arena, Str token, S3Walk *walk)
 {
     Str bytes;
-    if (!base64_bytes(arena, token, &bytes) || bytes.len < 2 || (bytes.ptr[0] != 'k' && bytes.ptr[0] != 'g') ||
-        !s3_key_ok(str_from(bytes, 1)))
+    if (!base64_bytes(arena, token, &bytes) || bytes.len < 2 ||
+        (bytes.ptr[0] != 'k' && bytes.ptr[0] != 'g') || !s3_key_ok(str_from(bytes, 1)))
         return false;
     walk->after_group = bytes.ptr[0] == 'g';
     walk->after = str_from(bytes, 1);
@@ -159,7 +168,8 @@ static bool list_objects_v2(Call *call, Error *err)
     Str start = call_text(call, "StartAfter"), token = call_text(call, "ContinuationToken");
     walk->after = start;
     if (token.ptr && !token_read(call->arena, token, walk))
-        return call_error_status(call, err, 400, "InvalidArgument", "The continuation token provided is incorrect");
+        return call_error_status(call, err, 400, "InvalidArgument",
+                                 "The continuation token provided is incorrect");
     if (!page_walk(&page, err)) return false;
     page_contents(&page, json_get_bool(call->in, "FetchOwner", false));
     json_set_int(call->arena, call->out, "KeyCount", (int64_t)walk->n);
@@ -167,8 +177,10 @@ static bool list_objects_v2(Call *call, Error *err)
     if (token.len) json_set_text(call->arena, call->out, "ContinuationToken", token);
     if (walk->truncated) {
         const S3WalkItem *last = &walk->items[walk->n - 1];
-        Str said = arena_format(call->arena, "%c%.*s", last->prefix.len ? 'g' : 'k', STR_ARG(last_of(walk)));
-        json_set_text(call->arena, call->out, "NextContinuationToken", base64_text(call->arena, said));
+        Str said = arena_format(call->arena, "%c%.*s", last->prefix.len ? 'g' : 'k',
+                                STR_ARG(last_of(walk)));
+        json_set_text(call->arena, call->out, "NextContinuationToken",
+                      base64_text(call->arena, said));
     }
     return true;
 }
@@ -184,7 +196,8 @@ static bool list_object_versions(Call *call, Error *err)
     if (page.work.after_version.len && !walk->after.len)
         return call_error_status(call, err, 400, "InvalidArgument",
                                  "A version-id marker cannot be specified without a key marker.");
-    walk->after_group = !page.work.after_version.len && walk->delimiter.len && str_ends(walk->after, walk->delimiter) &&
+    walk->after_group = !page.work.after_version.len && walk->delimiter.len &&
+                        str_ends(walk->after, walk->delimiter) &&
                         walk->after.len > walk->prefix.len;
     if (!page_walk(&page, err)) return false;
     Json *versions = json_new_array(call->arena), *markers = json_new_array(call->arena);
@@ -198,13 +211,15 @@ static bool list_object_versions(Call *call, Error *err)
     }
     if (versions->n) json_set(call->arena, call->out, "Versions", versions);
     if (markers->n) json_set(call->arena, call->out, "DeleteMarkers", markers);
-    json_set_text(call->arena, call->out, "KeyMarker", walk->after.ptr ? text_of(&page, walk->after) : STR(""));
+    json_set_text(call->arena, call->out, "KeyMarker",
+                  walk->after.ptr ? text_of(&page, walk->after) : STR(""));
     json_set_text(call->arena, call->out, "VersionIdMarker",
                   page.work.after_version.ptr ? page.work.after_version : STR(""));
     if (walk->truncated) {
         const S3WalkItem *last = &walk->items[walk->n - 1];
         json_set_text(call->arena, call->out, "NextKeyMarker", text_of(&page, last_of(walk)));
-        if (!last->prefix.len) json_set_text(call->arena, call->out, "NextVersionIdMarker", last->row.version);
+        if (!last->prefix.len)
+            json_set_text(call->arena, call->out, "NextVersionIdMarker", last->row.version);
     }
     return true;
 }
@@ -212,9 +227,11 @@ static bool list_object_versions(Call *call, Error *err)
 #define BUCKET "arn:aws:s3:::{Bucket}"
 
 const ServiceOperation s3_list_operations[] = {
-    {"ListObjects", list_objects, .resource = BUCKET, .action = "s3:ListBucket", .flags = OPERATION_ANONYMOUS},
-    {"ListObjectsV2", list_objects_v2, .resource = BUCKET, .action = "s3:ListBucket", .flags = OPERATION_ANONYMOUS},
-    {"ListObjectVersions", list_object_versions, .resource = BUCKET, .action = "s3:ListBucketVersions",
+    {"ListObjects", list_objects, .resource = BUCKET, .action = "s3:ListBucket",
      .flags = OPERATION_ANONYMOUS},
+    {"ListObjectsV2", list_objects_v2, .resource = BUCKET, .action = "s3:ListBucket",
+     .flags = OPERATION_ANONYMOUS},
+    {"ListObjectVersions", list_object_versions, .resource = BUCKET,
+     .action = "s3:ListBucketVersions", .flags = OPERATION_ANONYMOUS},
     {0},
 };

@@ -47,8 +47,9 @@ static bool load_upload(void *arg, DbTx *tx, Error *err)
         return false;
     }
     DB_ROWS(rows);
-    if (!db_query(tx, &rows, err, "SELECT created, document FROM s3_upload WHERE id = ? AND bucket = ? AND key = ?", "tit",
-                  u->id, u->bucket.id, u->key))
+    if (!db_query(tx, &rows, err,
+                  "SELECT created, document FROM s3_upload WHERE id = ? AND bucket = ? AND key = ?",
+                  "tit", u->id, u->bucket.id, u->key))
         return false;
     if (!db_next(&rows, &own)) {
         if (own.kind == ERROR_NONE) return s3_code(&u->code, err, "NoSuchUpload");
@@ -86,8 +87,10 @@ static bool insert_upload(void *arg, DbTx *tx, Error *err)
         return false;
     }
     if (u->bucket.folder) return s3_code(&u->code, err, "AccessDenied");
-    return db_run(tx, err, "INSERT INTO s3_upload (id, bucket, key, created, document) VALUES (?, ?, ?, ?, ?)", "titdt", u->id,
-                  u->bucket.id, u->key, u->created, b->document);
+    return db_run(
+        tx, err,
+        "INSERT INTO s3_upload (id, bucket, key, created, document) VALUES (?, ?, ?, ?, ?)",
+        "titdt", u->id, u->bucket.id, u->key, u->created, b->document);
 }
 
 static bool create_upload(Call *call, Error *err)
@@ -95,31 +98,38 @@ static bool create_upload(Call *call, Error *err)
     Begin b = {.upload = upload_of(call)};
     Json *meta = json_new_object(call->arena), *document = json_new_object(call->arena);
     S3Row row = {0};
-    if (!s3_owner_expected(call, err) || !s3_key_check(call, err) || !s3_meta_of_request(call, meta, &row, err)) return false;
+    if (!s3_owner_expected(call, err) || !s3_key_check(call, err) ||
+        !s3_meta_of_request(call, meta, &row, err))
+        return false;
     Str algorithm = call_text(call, "ChecksumAlgorithm"), type = call_text(call, "ChecksumType");
     int kind = s3_sum_of_name(algorithm);
     if (algorithm.len && kind == S3_NO_SUM) return s3_fail(call, err, "NotImplemented");
     bool full_default = kind == S3_NO_SUM || kind == DIGEST_CRC64NVME;
     if (!type.len) type = full_default ? STR("FULL_OBJECT") : STR("COMPOSITE");
-    if (str_is(type, "FULL_OBJECT") ? kind != S3_NO_SUM && !s3_sum_is_crc(kind) : kind == DIGEST_CRC64NVME || kind == S3_NO_SUM)
-        return call_error_status(call, err, 400, "InvalidRequest",
-                                 "The %.*s checksum type cannot be used with the %s checksum algorithm.", STR_ARG(type),
-                                 kind == S3_NO_SUM ? "crc64nvme" : s3_sum_name(kind));
+    if (str_is(type, "FULL_OBJECT") ? kind != S3_NO_SUM && !s3_sum_is_crc(kind)
+                                    : kind == DIGEST_CRC64NVME || kind == S3_NO_SUM)
+        return call_error_status(
+            call, err, 400, "InvalidRequest",
+            "The %.*s checksum type cannot be used with the %s checksum algorithm.", STR_ARG(type),
+            kind == S3_NO_SUM ? "crc64nvme" : s3_sum_name(kind));
     json_set(call->arena, document, "Meta", meta);
     if (row.tags.len) json_set_text(call->arena, document, "Tags", row.tags);
     if (row.class_name.len) json_set_text(call->arena, document, "Class", row.class_name);
-    if (kind != S3_NO_SUM) json_set_text(call->arena, document, "Algorithm", str_of(s3_sum_name(kind)));
+    if (kind != S3_NO_SUM)
+        json_set_text(call->arena, document, "Algorithm", str_of(s3_sum_name(kind)));
     json_set_text(call->arena, document, "Type", type);
     b.upload.id = arena_format(call->arena, "%.*s%.*s", STR_ARG(s3_new_version(call->arena)),
                                STR_ARG(s3_new_version(call->arena)));
     b.upload.created = s3_now(call);
     b.document = json_text(call->arena, document);
-    if (!db_write(b.upload.s3->db, insert_upload, &b, err)) return s3_fail(call, err, b.upload.code);
+    if (!db_write(b.upload.s3->db, insert_upload, &b, err))
+        return s3_fail(call, err, b.upload.code);
 
     json_set_text(call->arena, call->out, "Bucket", b.upload.bucket_name);
     json_set_text(call->arena, call->out, "Key", b.upload.key);
     json_set_text(call->arena, call->out, "UploadId", b.upload.id);
-    json_set(call->arena, call->out, "ServerSideEncryption", json_get(meta, "ServerSideEncryption"));
+    json_set(call->arena, call->out, "ServerSideEncryption",
+             json_get(meta, "ServerSideEncryption"));
     if (kind != S3_NO_SUM) {
         json_set_text(call->arena, call->out, "ChecksumAlgorithm", str_of(s3_sum_name(kind)));
         json_set_text(call->arena, call->out, "ChecksumType", type);
@@ -157,7 +167,8 @@ static Slots *slot_take(S3 *s3, Str id, int64_t number, int64_t length, Error *e
             slots = NULL;
         }
     }
-    bool fits = slots && !slots->ended && length <= slots->size && !(slots->taken[number / 8] >> (number % 8) & 1);
+    bool fits = slots && !slots->ended && length <= slots->size &&
+                !(slots->taken[number / 8] >> (number % 8) & 1);
     if (fits) {
         slots->taken[number / 8] |= (uint8_t)(1 << (number % 8));
         slots->writers++;
@@ -170,7 +181,7 @@ static void slot_give(S3 *s3, Slots *slots, int64_t number, bool kept)
 {
     if (!slots) return;
     pthread_mutex_lock(&s3->uploads_mutex);
-    if (!kept) slots->taken[number / 8] &= (uint8_t)~(1 << (number % 8));
+    if (!kept) slots->taken[number / 8] &= (uint8_t) ~(1 << (number % 8));
     bool free_it = --slots->writers == 0 && slots->ended;
     pthread_mutex_unlock(&s3->uploads_mutex);
     if (free_it) slots_free(slots);
@@ -225,32 +236,38 @@ static bool insert_part(void *arg, DbTx *tx, Error *err)
     {
         DB_ROWS(rows);
         Error end = {0};
-        if (!db_query(tx, &rows, err,
-                      "SELECT file FROM s3_part p WHERE upload = ? AND number = ? AND NOT EXISTS (SELECT 1 FROM s3_part q "
-                      "WHERE q.upload = p.upload AND q.file = p.file AND q.number <> p.number)",
-                      "ti", p->upload.id, p->number))
+        if (!db_query(
+                tx, &rows, err,
+                "SELECT file FROM s3_part p WHERE upload = ? AND number = ? AND NOT EXISTS (SELECT 1 FROM s3_part q "
+                "WHERE q.upload = p.upload AND q.file = p.file AND q.number <> p.number)",
+                "ti", p->upload.id, p->number))
             return false;
         p->old_file = db_next(&rows, &end) ? db_int(&rows, 0) : 0;
         if (end.kind != ERROR_NONE) return error_set(err, end.kind, "%s", end.text);
     }
-    return db_run(tx, err,
-                  "INSERT INTO s3_part (upload, number, file, place, size, etag, modified, sums) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
-                  "ON CONFLICT (upload, number) DO UPDATE SET file = excluded.file, place = excluded.place, "
-                  "size = excluded.size, etag = excluded.etag, modified = excluded.modified, sums = excluded.sums",
-                  "tiiiitdt", p->upload.id, p->number, p->file, p->place, p->size, p->etag, p->modified, p->sums);
+    return db_run(
+        tx, err,
+        "INSERT INTO s3_part (upload, number, file, place, size, etag, modified, sums) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (upload, number) DO UPDATE SET file = excluded.file, place = excluded.place, "
+        "size = excluded.size, etag = excluded.etag, modified = excluded.modified, sums = excluded.sums",
+        "tiiiitdt", p->upload.id, p->number, p->file, p->place, p->size, p->etag, p->modified,
+        p->sums);
 }
 
 /* How the bytes of a part get into its writer. */
-typedef bool PartFill(Call *call, const S3Asked *asked, S3Writer *writer, S3SumsEnd *ret_sums, void *arg, Error *err);
+typedef bool PartFill(Call *call, const S3Asked *asked, S3Writer *writer, S3SumsEnd *ret_sums,
+                      void *arg, Error *err);
 
 static bool part_begin(Call *call, PartWork *part, Error *err)
 {
-    *part = (PartWork){.upload = upload_of(call), .number = json_get_int(call->in, "PartNumber", 0)};
+    *part = (PartWork){.upload = upload_of(call),
+                       .number = json_get_int(call->in, "PartNumber", 0)};
     if (!s3_owner_expected(call, err)) return false;
     if (part->number < 1 || part->number > S3_PARTS_MAX)
         return call_error_status(call, err, 400, "InvalidArgument",
                                  "Part number must be an integer between 1 and 10000, inclusive");
-    return db_read(part->upload.s3->db, load_upload, &part->upload, err) || s3_fail(call, err, part->upload.code);
+    return db_read(part->upload.s3->db, load_upload, &part->upload, err) ||
+           s3_fail(call, err, part->upload.code);
 }
 
 /* The checksum that the upload wants is computed when the part brings none. */
@@ -259,13 +276,14 @@ static bool part_asked(Call *call, const PartWork *part, S3Asked *asked, Error *
     int kind = s3_sum_of_name(json_get_text(part->upload.document, "Algorithm"));
     if (asked->kind == S3_NO_SUM) asked->kind = kind;
     if (kind == S3_NO_SUM || asked->kind == kind) return true;
-    return call_error_status(call, err, 400, "InvalidRequest",
-                             "Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s",
-                             s3_sum_name(kind), s3_sum_name(asked->kind));
+    return call_error_status(
+        call, err, 400, "InvalidRequest",
+        "Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s",
+        s3_sum_name(kind), s3_sum_name(asked->kind));
 }
 
-static bool part_store(Call *call, PartWork *part, const S3Asked *asked, int64_t length, PartFill *fill, void *arg,
-                       S3SumsEnd *ret_sums, Error *err)
+static bool part_store(Call *call, PartWork *part, const S3Asked *asked, int64_t length,
+                       PartFill *fill, void *arg, S3SumsEnd *ret_sums, Error *err)
 {
     S3 *s3 = part->upload.s3;
     S3Writer writer = {.fd = -1};
@@ -294,7 +312,8 @@ static bool part_store(Call *call, PartWork *part, const S3Asked *asked, int64_t
     int64_t slot_file = slots ? slots->file : 0;
     slot_give(s3, slots, part->number, ok);
     /* A replaced part of its own file goes; the slots' file stays with the upload. */
-    if (ok && part->old_file && part->old_file != slot_file && !s3_slots_have(s3, part->upload.id, part->old_file))
+    if (ok && part->old_file && part->old_file != slot_file &&
+        !s3_slots_have(s3, part->upload.id, part->old_file))
         s3_unlink(s3, (S3Bytes){part->old_file, false});
     return ok;
 }
@@ -308,7 +327,8 @@ bool s3_slots_have(S3 *s3, Str id, int64_t file)
     return slots != NULL;
 }
 
-static bool fill_from_body(Call *call, const S3Asked *asked, S3Writer *writer, S3SumsEnd *ret_sums, void *arg, Error *err)
+static bool fill_from_body(Call *call, const S3Asked *asked, S3Writer *writer, S3SumsEnd *ret_sums,
+                           void *arg, Error *err)
 {
     (void)arg;
     return s3_read_body(call, asked, writer, S3_PUT_BYTES_MAX, ret_sums, err);
@@ -320,7 +340,8 @@ static bool upload_part(Call *call, Error *err)
     S3Asked asked;
     S3SumsEnd sums;
     int64_t length = call_body_length(call);
-    if (!part_begin(call, &part, err) || !s3_asked_of_request(call, &asked, err) || !part_asked(call, &part, &asked, err))
+    if (!part_begin(call, &part, err) || !s3_asked_of_request(call, &asked, err) ||
+        !part_asked(call, &part, &asked, err))
         return false;
     if (length > S3_PUT_BYTES_MAX) return s3_fail(call, err, "EntityTooLarge");
     if (!part_store(call, &part, &asked, length, fill_from_body, NULL, &sums, err)) return false;
@@ -329,7 +350,8 @@ static bool upload_part(Call *call, Error *err)
         json_set_text(call->arena, call->out, "ChecksumCRC64NVME", sums.crc64nvme);
     else if (asked.kind != S3_NO_SUM)
         json_set_text(call->arena, call->out, s3_sum_member(asked.kind), sums.sum);
-    json_set(call->arena, call->out, "ServerSideEncryption", json_path(part.upload.document, "Meta.ServerSideEncryption"));
+    json_set(call->arena, call->out, "ServerSideEncryption",
+             json_path(part.upload.document, "Meta.ServerSideEncryption"));
     return true;
 }
 
@@ -338,7 +360,8 @@ typedef struct SourcePiece {
     int64_t begin, length;
 } SourcePiece;
 
-static bool fill_from_source(Call *call, const S3Asked *asked, S3Writer *writer, S3SumsEnd *ret_sums, void *arg, Error *err)
+static bool fill_from_source(Call *call, const S3Asked *asked, S3Writer *writer,
+                             S3SumsEnd *ret_sums, void *arg, Error *err)
 {
     const SourcePiece *piece = arg;
     (void)asked;
@@ -353,11 +376,13 @@ static bool copy_range(Call *call, const S3Source *source, SourcePiece *ret_piec
     *ret_piece = (SourcePiece){source, 0, size};
     if (text.len) {
         S3Range range;
-        if (!s3_range_parse(text, size, &range) || !range.partial || range.begin + range.length > size ||
-            str_starts(text, STR("bytes=-")) || str_ends(text, STR("-")))
-            return call_error_status(call, err, 400, "InvalidArgument",
-                                     "The x-amz-copy-source-range value must be of the form bytes=first-last where first "
-                                     "and last are the zero-based offsets of the first and last bytes to copy");
+        if (!s3_range_parse(text, size, &range) || !range.partial ||
+            range.begin + range.length > size || str_starts(text, STR("bytes=-")) ||
+            str_ends(text, STR("-")))
+            return call_error_status(
+                call, err, 400, "InvalidArgument",
+                "The x-amz-copy-source-range value must be of the form bytes=first-last where first "
+                "and last are the zero-based offsets of the first and last bytes to copy");
         ret_piece->begin = range.begin;
         ret_piece->length = range.length;
     }
@@ -371,8 +396,8 @@ static bool upload_part_copy(Call *call, Error *err)
     SourcePiece piece;
     S3Asked asked = {.kind = S3_NO_SUM};
     S3SumsEnd sums;
-    bool ok = part_begin(call, &part, err) && part_asked(call, &part, &asked, err) && s3_source_find(call, &source, err) &&
-              copy_range(call, &source, &piece, err) &&
+    bool ok = part_begin(call, &part, err) && part_asked(call, &part, &asked, err) &&
+              s3_source_find(call, &source, err) && copy_range(call, &source, &piece, err) &&
               part_store(call, &part, &asked, piece.length, fill_from_source, &piece, &sums, err);
     s3_source_close(&source);
     if (!ok) return false;
@@ -415,15 +440,21 @@ static bool load_parts(void *arg, DbTx *tx, Error *err)
     p->n = 0;
     DB_ROWS(rows);
     Error end = {0};
-    if (!db_query(tx, &rows, err,
-                  "SELECT number, file, place, size, etag, modified, sums FROM s3_part WHERE upload = ? AND number > ? "
-                  "ORDER BY number LIMIT ?",
-                  "tii", p->upload.id, p->after, (int64_t)p->max))
+    if (!db_query(
+            tx, &rows, err,
+            "SELECT number, file, place, size, etag, modified, sums FROM s3_part WHERE upload = ? AND number > ? "
+            "ORDER BY number LIMIT ?",
+            "tii", p->upload.id, p->after, (int64_t)p->max))
         return false;
     while (p->n < p->max && db_next(&rows, &end)) {
         UploadedPart *part = &p->list[p->n++];
-        *part = (UploadedPart){db_int(&rows, 0), db_int(&rows, 1), db_int(&rows, 2), db_int(&rows, 3),
-                       arena_str(arena, db_text(&rows, 4)), db_real(&rows, 5), NULL};
+        *part = (UploadedPart){db_int(&rows, 0),
+                               db_int(&rows, 1),
+                               db_int(&rows, 2),
+                               db_int(&rows, 3),
+                               arena_str(arena, db_text(&rows, 4)),
+                               db_real(&rows, 5),
+                               NULL};
         if (!json_parse(arena_str(arena, db_text(&rows, 6)), arena, &part->sums, err)) return false;
     }
     return end.kind == ERROR_NONE || error_set(err, end.kind, "%s", end.text);
@@ -433,7 +464,8 @@ static bool list_parts(Call *call, Error *err)
 {
     Arena *arena = call->arena;
     int64_t max = MIN(json_get_int(call->in, "MaxParts", S3_LIST_MAX), S3_LIST_MAX);
-    PartList p = {.upload = upload_of(call), .after = json_get_int(call->in, "PartNumberMarker", 0)};
+    PartList p = {.upload = upload_of(call),
+                  .after = json_get_int(call->in, "PartNumberMarker", 0)};
     if (!s3_owner_expected(call, err)) return false;
     if (max < 0) return s3_fail(call, err, "InvalidArgument");
     p.max = (size_t)max + 1;
@@ -449,8 +481,9 @@ static bool list_parts(Call *call, Error *err)
         json_set_text(arena, line, "ETag", s3_quoted(arena, p.list[i].etag));
         json_set_int(arena, line, "Size", p.list[i].size);
         if (kind != S3_NO_SUM)
-            json_set(arena, line, s3_sum_member(kind),
-                     json_get(p.list[i].sums, kind == DIGEST_CRC64NVME ? "Crc64" : s3_sum_member(kind)));
+            json_set(
+                arena, line, s3_sum_member(kind),
+                json_get(p.list[i].sums, kind == DIGEST_CRC64NVME ? "Crc64" : s3_sum_member(kind)));
         json_push(arena, lines, line);
     }
     Json *out = call->out;
@@ -519,7 +552,8 @@ static bool choose_parts(Call *call, Complete *c, Error *err)
             return s3_fail(call, err, "InvalidPart");
         if (kind != S3_NO_SUM) {
             Str want = json_get_text(asked->items[i], s3_sum_member(kind));
-            Str got = json_get_text(c->all.list[at].sums, kind == DIGEST_CRC64NVME ? "Crc64" : s3_sum_member(kind));
+            Str got = json_get_text(c->all.list[at].sums,
+                                    kind == DIGEST_CRC64NVME ? "Crc64" : s3_sum_member(kind));
             if (want.len && !str_eq(want, got)) return s3_fail(call, err, "InvalidPart");
         }
         c->chosen[c->n++] = c->all.list[at];
@@ -530,9 +564,10 @@ static bool choose_parts(Call *call, Complete *c, Error *err)
     if (c->size > S3_OBJECT_BYTES_MAX) return s3_fail(call, err, "EntityTooLarge");
     int64_t said = json_get_int(call->in, "MpuObjectSize", -1);
     if (said >= 0 && said != c->size)
-        return call_error_status(call, err, 400, "InvalidRequest",
-                                 "The provided 'x-amz-mp-object-size' header value %lld does not match what was computed: %lld",
-                                 (long long)said, (long long)c->size);
+        return call_error_status(
+            call, err, 400, "InvalidRequest",
+            "The provided 'x-amz-mp-object-size' header value %lld does not match what was computed: %lld",
+            (long long)said, (long long)c->size);
     return true;
 }
 
@@ -545,14 +580,16 @@ static bool describe_parts(Call *call, Complete *c, Error *err)
     char hex[33];
     int kind = s3_sum_of_name(json_get_text(c->all.upload.document, "Algorithm"));
     bool full = str_is(json_get_text(c->all.upload.document, "Type"), "FULL_OBJECT");
-    const char *member = kind == S3_NO_SUM || kind == DIGEST_CRC64NVME ? "Crc64" : s3_sum_member(kind);
+    const char *member = kind == S3_NO_SUM || kind == DIGEST_CRC64NVME ? "Crc64"
+                                                                       : s3_sum_member(kind);
     Str *sums = arena_array(arena, Str, c->n), crc64 = {0}, joined = {0};
     Json *lines = json_new_array(arena);
     digest_init(&md5, DIGEST_MD5);
     for (size_t i = 0; i < c->n; i++) {
         const UploadedPart *part = &c->chosen[i];
         uint8_t bytes[16];
-        if (hex_bytes(part->etag, bytes, sizeof bytes)) digest_add(&md5, (Str){(char *)bytes, sizeof bytes});
+        if (hex_bytes(part->etag, bytes, sizeof bytes))
+            digest_add(&md5, (Str){(char *)bytes, sizeof bytes});
         Str own = json_get_text(part->sums, "Crc64");
         sums[i] = json_get_text(part->sums, member);
         crc64 = i ? s3_sum_joined(DIGEST_CRC64NVME, crc64, own, part->size, arena) : own;
@@ -572,11 +609,14 @@ static bool describe_parts(Call *call, Complete *c, Error *err)
     Json *meta = json_copy(arena, json_get(c->all.upload.document, "Meta"));
     Str sum = kind == S3_NO_SUM || kind == DIGEST_CRC64NVME ? crc64 : joined;
     if (!full)
-        sum = arena_format(arena, "%.*s-%zu", STR_ARG(s3_sum_composite(kind, sums, c->n, arena)), c->n);
+        sum = arena_format(arena, "%.*s-%zu", STR_ARG(s3_sum_composite(kind, sums, c->n, arena)),
+                           c->n);
     int said = kind == S3_NO_SUM ? DIGEST_CRC64NVME : kind;
     Str want = call_text(call, s3_sum_member(said));
-    if (want.len && !str_eq(want, sum) && !(sum.len > want.len && str_starts(sum, want) && sum.ptr[want.len] == '-'))
-        return call_error_status(call, err, 400, "BadDigest", "The %s you specified did not match the calculated checksum.",
+    if (want.len && !str_eq(want, sum) &&
+        !(sum.len > want.len && str_starts(sum, want) && sum.ptr[want.len] == '-'))
+        return call_error_status(call, err, 400, "BadDigest",
+                                 "The %s you specified did not match the calculated checksum.",
                                  s3_sum_name(said));
     json_set_text(arena, meta, s3_sum_member(said), sum);
     json_set(arena, meta, "ChecksumType", json_get(c->all.upload.document, "Type"));
@@ -602,14 +642,16 @@ static bool in_place(const Complete *c)
     return true;
 }
 
-static bool copy_all(S3 *s3, int from, int64_t place, int64_t length, int to, int64_t at, Error *err)
+static bool copy_all(S3 *s3, int from, int64_t place, int64_t length, int to, int64_t at,
+                     Error *err)
 {
     (void)s3;
     while (length > 0) {
         off_t in = place, out = at;
         ssize_t n = copy_file_range(from, &in, to, &out, (size_t)length, 0);
         if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return error_sys(err, n ? errno : EIO, "putting the parts of an object together");
+        if (n <= 0)
+            return error_sys(err, n ? errno : EIO, "putting the parts of an object together");
         place += n;
         at += n;
         length -= n;
@@ -624,7 +666,8 @@ static bool join_parts(S3 *s3, Complete *c, Error *err)
     ARENA(scratch);
     if (!s3_file_make(s3, &file, &to, err)) return false;
     for (size_t i = 0; i < c->n; i++) {
-        AUTO_FD int from = open(s3_file_path(s3, c->chosen[i].file, &scratch), O_RDONLY | O_CLOEXEC);
+        AUTO_FD int from = open(s3_file_path(s3, c->chosen[i].file, &scratch),
+                                O_RDONLY | O_CLOEXEC);
         if ((from < 0 && !error_sys(err, errno, "opening a part")) ||
             !copy_all(s3, from, c->chosen[i].place, c->chosen[i].size, to, at, err)) {
             s3_unlink(s3, (S3Bytes){file, false});
@@ -658,10 +701,14 @@ static bool end_upload(S3Put *put, DbTx *tx, Error *err)
 /* A client that lost the answer asks again: the object says which upload made it. */
 static bool completed_before(Call *call, const Upload *upload, S3Put *put)
 {
-    S3Find find = {.s3 = upload->s3, .arena = call->arena, .bucket_name = upload->bucket_name, .key = upload->key};
+    S3Find find = {.s3 = upload->s3,
+                   .arena = call->arena,
+                   .bucket_name = upload->bucket_name,
+                   .key = upload->key};
     Error ignored;
     const Json *meta;
-    if (!s3_find_row(&find, &ignored) || find.row.marker || !json_parse(find.row.meta, call->arena, &meta, NULL) ||
+    if (!s3_find_row(&find, &ignored) || find.row.marker ||
+        !json_parse(find.row.meta, call->arena, &meta, NULL) ||
         !str_eq(json_get_text(meta, "Upload"), upload->id))
         return false;
     put->row = find.row;
@@ -675,7 +722,8 @@ static bool complete(Call *call, Complete *c, Error *err)
     bool busy;
     if (!choose_parts(call, c, err) || !describe_parts(call, c, err)) return false;
     /* Conditions first: an upload that may not replace what is there stays as it is. */
-    S3Find find = {.s3 = s3, .arena = call->arena, .bucket_name = c->put.bucket, .key = c->put.row.key};
+    S3Find find = {
+        .s3 = s3, .arena = call->arena, .bucket_name = c->put.bucket, .key = c->put.row.key};
     bool there = s3_find_row(&find, err);
     const char *refused = s3_conditions_write(&c->put.conditions, there ? &find.row : NULL);
     if (refused) return s3_fail(call, err, refused);
@@ -699,7 +747,8 @@ static bool complete_upload(Call *call, Error *err)
                     .row = {.key = c.all.upload.key},
                     .also = end_upload};
     c.put.arg = &c;
-    c.put.conditions = (S3Conditions){.if_match = call_text(call, "IfMatch"), .if_none_match = call_text(call, "IfNoneMatch")};
+    c.put.conditions = (S3Conditions){.if_match = call_text(call, "IfMatch"),
+                                      .if_none_match = call_text(call, "IfNoneMatch")};
     if (!s3_owner_expected(call, err)) return false;
     bool before = false;
     if (!db_read(c.all.upload.s3->db, load_parts, &c.all, err)) {
@@ -717,14 +766,16 @@ static bool complete_upload(Call *call, Error *err)
     json_set_text(call->arena, out, "ETag", s3_quoted(call->arena, c.put.row.etag));
     Str host = http_field(call->http->request, STR("Host"));
     json_set_text(call->arena, out, "Location",
-                  arena_format(call->arena, "%s://%.*s/%.*s/%.*s", call->server->options->certificate ? "https" : "http",
-                               STR_ARG(host), STR_ARG(c.put.bucket),
+                  arena_format(call->arena, "%s://%.*s/%.*s/%.*s",
+                               call->server->options->certificate ? "https" : "http", STR_ARG(host),
+                               STR_ARG(c.put.bucket),
                                STR_ARG(s3_url_encode(call->arena, c.put.row.key))));
     for (const int *kind = s3_sum_kinds; *kind != S3_NO_SUM; kind++)
         json_set(call->arena, out, s3_sum_member(*kind), json_get(meta, s3_sum_member(*kind)));
     json_set(call->arena, out, "ChecksumType", json_get(meta, "ChecksumType"));
     json_set(call->arena, out, "ServerSideEncryption", json_get(meta, "ServerSideEncryption"));
-    if (c.put.found.versioning != VERSIONING_NEVER) json_set_text(call->arena, out, "VersionId", c.put.row.version);
+    if (c.put.found.versioning != VERSIONING_NEVER)
+        json_set_text(call->arena, out, "VersionId", c.put.row.version);
     return true;
 }
 
@@ -749,7 +800,9 @@ bool s3_upload_abort(S3 *s3, Str bucket, Str key, Str id, Error *err)
 {
     ARENA(arena);
     bool busy;
-    PartList p = {.upload = {.s3 = s3, .arena = &arena, .bucket_name = bucket, .key = key, .id = id}, .max = S3_PARTS_MAX};
+    PartList p = {
+        .upload = {.s3 = s3, .arena = &arena, .bucket_name = bucket, .key = key, .id = id},
+        .max = S3_PARTS_MAX};
     if (!db_write(s3->db, abort_work, &p, err)) return false;
     unlink_parts(s3, &p, slots_end(s3, id, &busy), 0);
     return true;
@@ -778,7 +831,8 @@ static bool list_upload_rows(void *arg, DbTx *tx, Error *err)
     Arena *arena = list->call->arena;
     Error end = {0};
     Str group = {0};
-    if (!s3_bucket_load(tx, s3_of(list->call), call_text(list->call, "Bucket"), arena, &list->bucket, &end)) {
+    if (!s3_bucket_load(tx, s3_of(list->call), call_text(list->call, "Bucket"), arena,
+                        &list->bucket, &end)) {
         if (end.kind == ERROR_NOT_FOUND) return s3_code(&list->code, err, "NoSuchBucket");
         return error_set(err, end.kind, "%s", end.text);
     }
@@ -790,10 +844,11 @@ static bool list_upload_rows(void *arg, DbTx *tx, Error *err)
         size_t n = 0;
         /* Behind (key, id); without an id behind the whole key, unless it is the prefix. */
         Str from_id = id.len ? id : inclusive ? STR("") : STR("~~~~");
-        if (!db_query(tx, &rows, err,
-                      "SELECT id, key, created, document FROM s3_upload WHERE bucket = ? AND (key, id) > (?, ?) "
-                      "ORDER BY key, id LIMIT 1000",
-                      "itt", list->bucket.id, key.ptr ? key : STR(""), from_id))
+        if (!db_query(
+                tx, &rows, err,
+                "SELECT id, key, created, document FROM s3_upload WHERE bucket = ? AND (key, id) > (?, ?) "
+                "ORDER BY key, id LIMIT 1000",
+                "itt", list->bucket.id, key.ptr ? key : STR(""), from_id))
             return false;
         while (db_next(&rows, &end)) {
             n++;
@@ -806,7 +861,8 @@ static bool list_upload_rows(void *arg, DbTx *tx, Error *err)
                 return true;
             }
             group = (Str){0};
-            for (size_t i = list->prefix.len; list->delimiter.len && i + list->delimiter.len <= key.len; i++)
+            for (size_t i = list->prefix.len;
+                 list->delimiter.len && i + list->delimiter.len <= key.len; i++)
                 if (memcmp(key.ptr + i, list->delimiter.ptr, list->delimiter.len) == 0) {
                     group = str_slice(key, 0, i + list->delimiter.len);
                     break;
@@ -821,13 +877,15 @@ static bool list_upload_rows(void *arg, DbTx *tx, Error *err)
                 continue;
             }
             const Json *document;
-            if (!json_parse(arena_str(arena, db_text(&rows, 3)), arena, &document, err)) return false;
+            if (!json_parse(arena_str(arena, db_text(&rows, 3)), arena, &document, err))
+                return false;
             Str class_name = json_get_text(document, "Class");
             json_set_text(arena, line, "Key", said(list, key));
             json_set_text(arena, line, "UploadId", id);
             json_set(arena, line, "Initiator", s3_owner(list->call));
             json_set(arena, line, "Owner", s3_owner(list->call));
-            json_set_text(arena, line, "StorageClass", class_name.len ? class_name : STR("STANDARD"));
+            json_set_text(arena, line, "StorageClass",
+                          class_name.len ? class_name : STR("STANDARD"));
             json_set_double(arena, line, "Initiated", db_real(&rows, 2));
             if (json_get(document, "Algorithm")) {
                 json_set(arena, line, "ChecksumAlgorithm", json_get(document, "Algorithm"));
@@ -853,10 +911,12 @@ static bool list_uploads(Call *call, Error *err)
                        .lines = json_new_array(arena),
                        .prefixes = json_new_array(arena)};
     if (!s3_owner_expected(call, err)) return false;
-    if (!db_read(s3_of(call)->db, list_upload_rows, &list, err)) return s3_fail(call, err, list.code);
+    if (!db_read(s3_of(call)->db, list_upload_rows, &list, err))
+        return s3_fail(call, err, list.code);
     Json *out = call->out;
     json_set_text(arena, out, "Bucket", call_text(call, "Bucket"));
-    json_set_text(arena, out, "KeyMarker", list.key_marker.ptr ? said(&list, list.key_marker) : STR(""));
+    json_set_text(arena, out, "KeyMarker",
+                  list.key_marker.ptr ? said(&list, list.key_marker) : STR(""));
     json_set_text(arena, out, "UploadIdMarker", list.id_marker.ptr ? list.id_marker : STR(""));
     json_set_text(arena, out, "Prefix", list.prefix.ptr ? said(&list, list.prefix) : STR(""));
     if (list.delimiter.len) json_set_text(arena, out, "Delimiter", said(&list, list.delimiter));
@@ -878,12 +938,17 @@ static bool list_uploads(Call *call, Error *err)
 
 const ServiceOperation s3_multipart_operations[] = {
     {"CopyObject", s3_copy_object, .resource = OBJECT, .action = PUT, .flags = OPERATION_DATA},
-    {"CreateMultipartUpload", create_upload, .resource = OBJECT, .action = PUT, .flags = OPERATION_DATA},
-    {"UploadPart", upload_part, .resource = OBJECT, .action = PUT, .flags = OPERATION_DATA | OPERATION_STREAMS},
-    {"UploadPartCopy", upload_part_copy, .resource = OBJECT, .action = PUT, .flags = OPERATION_DATA},
-    {"CompleteMultipartUpload", complete_upload, .resource = OBJECT, .action = PUT, .flags = OPERATION_DATA},
+    {"CreateMultipartUpload", create_upload, .resource = OBJECT, .action = PUT,
+     .flags = OPERATION_DATA},
+    {"UploadPart", upload_part, .resource = OBJECT, .action = PUT,
+     .flags = OPERATION_DATA | OPERATION_STREAMS},
+    {"UploadPartCopy", upload_part_copy, .resource = OBJECT, .action = PUT,
+     .flags = OPERATION_DATA},
+    {"CompleteMultipartUpload", complete_upload, .resource = OBJECT, .action = PUT,
+     .flags = OPERATION_DATA},
     {"AbortMultipartUpload", abort_upload, .resource = OBJECT, .flags = OPERATION_DATA},
     {"ListParts", list_parts, .resource = OBJECT, .action = "s3:ListMultipartUploadParts"},
-    {"ListMultipartUploads", list_uploads, .resource = BUCKET, .action = "s3:ListBucketMultipartUploads"},
+    {"ListMultipartUploads", list_uploads, .resource = BUCKET,
+     .action = "s3:ListBucketMultipartUploads"},
     {0},
 };

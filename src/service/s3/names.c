@@ -57,13 +57,17 @@ bool s3_key_ok(Str key)
     if (key.len == 0 || key.len > S3_KEY_BYTES_MAX) return false;
     for (size_t i = 0; i < key.len;) {
         unsigned char c = (unsigned char)key.ptr[i];
-        size_t n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
+        size_t n = c < 0x80                ? 1
+                   : c >= 0xc2 && c < 0xe0 ? 2
+                   : c >= 0xe0 && c < 0xf0 ? 3
+                   : c >= 0xf0 && c < 0xf5 ? 4
+                                           : 0;
         if (c == 0 || n == 0 || n > key.len - i) return false;
         for (size_t k = 1; k < n; k++)
             if (((unsigned char)key.ptr[i + k] & 0xc0) != 0x80) return false;
         unsigned char second = n > 1 ? (unsigned char)key.ptr[i + 1] : 0;
-        if ((c == 0xe0 && second < 0xa0) || (c == 0xed && second >= 0xa0) || (c == 0xf0 && second < 0x90) ||
-            (c == 0xf4 && second >= 0x90))
+        if ((c == 0xe0 && second < 0xa0) || (c == 0xed && second >= 0xa0) ||
+            (c == 0xf0 && second < 0x90) || (c == 0xf4 && second >= 0x90))
             return false;
         i += n;
     }
@@ -72,7 +76,8 @@ bool s3_key_ok(Str key)
 
 Str s3_new_version(Arena *arena)
 {
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._";
+    static const char letters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._";
     unsigned char b[32];
     for (size_t at = 0; at < sizeof b;) {
         ssize_t n = getrandom(b + at, sizeof b - at, 0);
@@ -104,8 +109,8 @@ Str s3_url_encode(Arena *arena, Str key)
     size_t n = 0;
     for (size_t i = 0; i < key.len; i++) {
         unsigned char c = (unsigned char)key.ptr[i];
-        if (is_lower((char)c) || (c >= 'A' && c <= 'Z') || is_digit((char)c) || c == '-' || c == '_' || c == '.' ||
-            c == '*' || c == '/') {
+        if (is_lower((char)c) || (c >= 'A' && c <= 'Z') || is_digit((char)c) || c == '-' ||
+            c == '_' || c == '.' || c == '*' || c == '/') {
             out[n++] = (char)c;
         } else if (c == ' ') {
             out[n++] = '+';
@@ -180,7 +185,8 @@ bool s3_tags_of_query(Str text, Arena *arena, Json **ret_tags)
         size_t equals = str_find(pair, '=');
         Str name, value = STR("");
         if (!form_decode(str_slice(pair, 0, equals), arena, &name)) return false;
-        if (equals < pair.len && !form_decode(str_from(pair, equals + 1), arena, &value)) return false;
+        if (equals < pair.len && !form_decode(str_from(pair, equals + 1), arena, &value))
+            return false;
         Json *tag = json_new_object(arena);
         json_set_text(arena, tag, "Key", name);
         json_set_text(arena, tag, "Value", value);
@@ -202,7 +208,8 @@ const char *s3_tags_check(const Json *tags, size_t max)
     size_t n = tags ? tags->n : 0;
     if (n > max) return "InvalidTag";
     for (size_t i = 0; i < n; i++) {
-        Str key = json_get_text(tags->items[i], "Key"), value = json_get_text(tags->items[i], "Value");
+        Str key = json_get_text(tags->items[i], "Key"),
+            value = json_get_text(tags->items[i], "Value");
         if (key.len == 0 || characters(key) > 128 || characters(value) > 256) return "InvalidTag";
         if (str_starts(key, STR("aws:"))) return "InvalidTag";
         for (size_t k = 0; k < i; k++)

@@ -13,7 +13,8 @@ bool s3_key_check(Call *call, Error *err)
 {
     Str key = call_text(call, "Key");
     if (key.len > S3_KEY_BYTES_MAX) return s3_fail(call, err, "KeyTooLongError");
-    if (!s3_key_ok(key)) return call_error_status(call, err, 400, "InvalidURI", "Couldn't parse the specified URI.");
+    if (!s3_key_ok(key))
+        return call_error_status(call, err, 400, "InvalidURI", "Couldn't parse the specified URI.");
     return true;
 }
 
@@ -23,8 +24,8 @@ static bool put_object(Call *call, Error *err)
     S3Asked asked;
     Json *meta = json_new_object(call->arena);
     put.row.key = call_text(call, "Key");
-    if (!s3_owner_expected(call, err) || !s3_key_check(call, err) || !s3_meta_of_request(call, meta, &put.row, err) ||
-        !s3_asked_of_request(call, &asked, err))
+    if (!s3_owner_expected(call, err) || !s3_key_check(call, err) ||
+        !s3_meta_of_request(call, meta, &put.row, err) || !s3_asked_of_request(call, &asked, err))
         return false;
     put.conditions = s3_conditions_of(call, "");
     if (put.conditions.if_none_match.len && !str_is(str_trim(put.conditions.if_none_match), "*"))
@@ -56,7 +57,8 @@ static bool put_object(Call *call, Error *err)
 
     json_set_text(call->arena, call->out, "ETag", s3_quoted(call->arena, put.row.etag));
     s3_sums_members(call->arena, call->out, &asked, &sums);
-    json_set(call->arena, call->out, "ServerSideEncryption", json_get(meta, "ServerSideEncryption"));
+    json_set(call->arena, call->out, "ServerSideEncryption",
+             json_get(meta, "ServerSideEncryption"));
     if (put.found.versioning != VERSIONING_NEVER)
         json_set_text(call->arena, call->out, "VersionId", put.row.version);
     return true;
@@ -80,19 +82,25 @@ bool s3_find_work(void *arg, DbTx *tx, Error *err)
         return false;
     }
     if (find->bucket.folder) {
-        if (find->version.len && !str_is(find->version, "null")) return s3_code(&find->code, err, "NoSuchVersion");
-        return s3_folder_find(&find->bucket, find->key, find->arena, &find->row, &find->path, &own) ||
+        if (find->version.len && !str_is(find->version, "null"))
+            return s3_code(&find->code, err, "NoSuchVersion");
+        return s3_folder_find(&find->bucket, find->key, find->arena, &find->row, &find->path,
+                              &own) ||
                s3_code(&find->code, err, "NoSuchKey");
     }
     if (!s3_row_load(tx, &find->bucket, find->key, find->version, find->arena, &find->row, &own)) {
-        if (own.kind == ERROR_NOT_FOUND) return s3_code(&find->code, err, find->version.len ? "NoSuchVersion" : "NoSuchKey");
+        if (own.kind == ERROR_NOT_FOUND)
+            return s3_code(&find->code, err, find->version.len ? "NoSuchVersion" : "NoSuchKey");
         *err = own;
         return false;
     }
     if (!find->with_bytes || !find->row.bytes.small) return true;
     DB_ROWS(rows);
-    if (!db_query(tx, &rows, err, "SELECT bytes FROM s3_small WHERE file = ?", "i", find->row.bytes.file)) return false;
-    if (!db_next(&rows, &own)) return error_set(err, ERROR_INTERNAL, "the bytes of an object are missing");
+    if (!db_query(tx, &rows, err, "SELECT bytes FROM s3_small WHERE file = ?", "i",
+                  find->row.bytes.file))
+        return false;
+    if (!db_next(&rows, &own))
+        return error_set(err, ERROR_INTERNAL, "the bytes of an object are missing");
     find->bytes = arena_str(find->arena, db_text(&rows, 0));
     return true;
 }
@@ -131,7 +139,8 @@ static bool conditions_hold(Call *call, const S3Row *row, Error *err)
 }
 
 /* The part of the object that is asked for, by Range or PartNumber. */
-static bool choose_range(Call *call, const S3Row *row, const Json *meta, Json *out, S3Range *ret_range, Error *err)
+static bool choose_range(Call *call, const S3Row *row, const Json *meta, Json *out,
+                         S3Range *ret_range, Error *err)
 {
     *ret_range = (S3Range){0, row->size, false};
     int64_t part = json_get_int(call->in, "PartNumber", 0);
@@ -155,7 +164,8 @@ static bool choose_range(Call *call, const S3Row *row, const Json *meta, Json *o
             !str_eq(if_range, s3_http_date(call->arena, row->modified)))
             return true;
         if (!s3_range_parse(range, row->size, ret_range)) {
-            call_field(call, STR("Content-Range"), arena_format(call->arena, "bytes */%lld", (long long)row->size));
+            call_field(call, STR("Content-Range"),
+                       arena_format(call->arena, "bytes */%lld", (long long)row->size));
             return s3_fail(call, err, "InvalidRange");
         }
     }
@@ -163,33 +173,42 @@ static bool choose_range(Call *call, const S3Row *row, const Json *meta, Json *o
 }
 
 /* The members of GetObject's and HeadObject's answers. */
-static void describe(Call *call, const S3Find *find, const Json *meta, const S3Range *range, Json *out)
+static void describe(Call *call, const S3Find *find, const Json *meta, const S3Range *range,
+                     Json *out)
 {
-    static const char *const kept[] = {"ContentType",     "CacheControl", "ContentDisposition", "ContentEncoding",
-                                       "ContentLanguage", "Expires",      "Metadata",           "WebsiteRedirectLocation",
-                                       "ServerSideEncryption"};
+    static const char *const kept[] = {
+        "ContentType",         "CacheControl", "ContentDisposition", "ContentEncoding",
+        "ContentLanguage",     "Expires",      "Metadata",           "WebsiteRedirectLocation",
+        "ServerSideEncryption"};
     static const char *const asked[][2] = {
-        {"ResponseCacheControl", "CacheControl"},       {"ResponseContentDisposition", "ContentDisposition"},
-        {"ResponseContentEncoding", "ContentEncoding"}, {"ResponseContentLanguage", "ContentLanguage"},
-        {"ResponseContentType", "ContentType"},         {"ResponseExpires", "Expires"},
+        {"ResponseCacheControl", "CacheControl"},
+        {"ResponseContentDisposition", "ContentDisposition"},
+        {"ResponseContentEncoding", "ContentEncoding"},
+        {"ResponseContentLanguage", "ContentLanguage"},
+        {"ResponseContentType", "ContentType"},
+        {"ResponseExpires", "Expires"},
     };
     Arena *arena = call->arena;
     const S3Row *row = &find->row;
     for (size_t i = 0; i < COUNT(kept); i++) json_set(arena, out, kept[i], json_get(meta, kept[i]));
-    for (size_t i = 0; i < COUNT(asked); i++) json_set(arena, out, asked[i][1], json_get(call->in, asked[i][0]));
+    for (size_t i = 0; i < COUNT(asked); i++)
+        json_set(arena, out, asked[i][1], json_get(call->in, asked[i][0]));
     json_set_text(arena, out, "AcceptRanges", STR("bytes"));
     json_set_text(arena, out, "ETag", s3_quoted(arena, row->etag));
     json_set_double(arena, out, "LastModified", row->modified);
     if (row->class_name.len) json_set_text(arena, out, "StorageClass", row->class_name);
-    if (find->bucket.versioning != VERSIONING_NEVER) json_set_text(arena, out, "VersionId", row->version);
+    if (find->bucket.versioning != VERSIONING_NEVER)
+        json_set_text(arena, out, "VersionId", row->version);
     if (row->tags.len) {
         const Json *tags;
-        if (json_parse(row->tags, arena, &tags, NULL)) json_set_int(arena, out, "TagCount", (int64_t)tags->n);
+        if (json_parse(row->tags, arena, &tags, NULL))
+            json_set_int(arena, out, "TagCount", (int64_t)tags->n);
     }
     if (range->partial)
         json_set_text(arena, out, "ContentRange",
                       arena_format(arena, "bytes %lld-%lld/%lld", (long long)range->begin,
-                                   (long long)(range->begin + range->length - 1), (long long)row->size));
+                                   (long long)(range->begin + range->length - 1),
+                                   (long long)row->size));
     bool whole = range->length == row->size;
     if (whole && str_is(call_text(call, "ChecksumMode"), "ENABLED")) {
         for (const int *kind = s3_sum_kinds; *kind != S3_NO_SUM; kind++)
@@ -215,7 +234,8 @@ static bool answer_object(Call *call, bool with_body, Error *err)
         if (!with_body || find.row.bytes.small) break;
         fd = s3_open_bytes(&find);
         if (fd >= 0) break;
-        if (errno != ENOENT || round == 3) return error_sys(err, errno, "opening the bytes of an object");
+        if (errno != ENOENT || round == 3)
+            return error_sys(err, errno, "opening the bytes of an object");
     }
     if (!conditions_hold(call, &find.row, err)) return false;
     const Json *meta = NULL;
@@ -252,7 +272,7 @@ typedef struct Remove {
         bool skip;
         const char *code;
         S3Removed removed;
-    } *keys;
+    } * keys;
     const char *code;
     S3Bucket found;
 } Remove;
@@ -280,7 +300,9 @@ static bool remove_rows(void *arg, DbTx *tx, Error *err)
             key->code = s3_conditions_write(&key->conditions, there ? &row : NULL);
             if (key->code) continue;
         }
-        if (!s3_row_remove(tx, &r->found, key->key, key->version, r->now, r->arena, &key->removed, err)) return false;
+        if (!s3_row_remove(tx, &r->found, key->key, key->version, r->now, r->arena, &key->removed,
+                           err))
+            return false;
     }
     return true;
 }
@@ -298,9 +320,11 @@ static bool remove_commit(Remove *r, Error *err)
 static bool delete_object(Call *call, Error *err)
 {
     struct RemoveKey key = {.key = call_text(call, "Key"), .version = call_text(call, "VersionId")};
-    Remove r = {s3_of(call), call_text(call, "Bucket"), call->arena, s3_now(call), 1, &key, NULL, {0}};
+    Remove r = {s3_of(call), call_text(call, "Bucket"), call->arena, s3_now(call), 1, &key, NULL,
+                {0}};
     if (!s3_owner_expected(call, err)) return false;
-    if (key.version.len && !call_authorize(call, "s3:DeleteObjectVersion", s3_arn(call, r.bucket, key.key), err))
+    if (key.version.len &&
+        !call_authorize(call, "s3:DeleteObjectVersion", s3_arn(call, r.bucket, key.key), err))
         return false;
     key.conditions.if_match = call_text(call, "IfMatch");
     if (!remove_commit(&r, err)) return s3_fail(call, err, r.code);
@@ -311,7 +335,8 @@ static bool delete_object(Call *call, Error *err)
     return true;
 }
 
-static void delete_error(Call *call, Json *errors, const struct RemoveKey *key, const char *code, const char *message)
+static void delete_error(Call *call, Json *errors, const struct RemoveKey *key, const char *code,
+                         const char *message)
 {
     Json *line = json_new_object(call->arena);
     json_set_text(call->arena, line, "Key", key->key);
@@ -325,7 +350,14 @@ static bool delete_objects(Call *call, Error *err)
 {
     const Json *delete = json_get(call->in, "Delete"), *objects = json_get(delete, "Objects");
     bool quiet = json_get_bool(delete, "Quiet", false);
-    Remove r = {s3_of(call), call_text(call, "Bucket"), call->arena, s3_now(call), objects ? objects->n : 0, NULL, NULL, {0}};
+    Remove r = {s3_of(call),
+                call_text(call, "Bucket"),
+                call->arena,
+                s3_now(call),
+                objects ? objects->n : 0,
+                NULL,
+                NULL,
+                {0}};
     if (!s3_owner_expected(call, err)) return false;
     if (r.n == 0 || r.n > S3_DELETE_MAX) return s3_fail(call, err, "MalformedXML");
     r.keys = arena_array(call->arena, struct RemoveKey, r.n);
@@ -337,7 +369,8 @@ static bool delete_objects(Call *call, Error *err)
         key->version = json_get_text(object, "VersionId");
         key->conditions.if_match = json_get_text(object, "ETag");
         Error own = {0};
-        key->skip = !call_authorize(call, key->version.len ? "s3:DeleteObjectVersion" : "s3:DeleteObject",
+        key->skip = !call_authorize(call,
+                                    key->version.len ? "s3:DeleteObjectVersion" : "s3:DeleteObject",
                                     s3_arn(call, r.bucket, key->key), &own);
         if (key->skip) delete_error(call, errors, key, "AccessDenied", "Access Denied");
     }
@@ -357,7 +390,8 @@ static bool delete_objects(Call *call, Error *err)
         if (key->version.len) json_set_text(call->arena, line, "VersionId", key->version);
         if (key->removed.marker) {
             json_set_bool(call->arena, line, "DeleteMarker", true);
-            if (key->removed.version.len) json_set_text(call->arena, line, "DeleteMarkerVersionId", key->removed.version);
+            if (key->removed.version.len)
+                json_set_text(call->arena, line, "DeleteMarkerVersionId", key->removed.version);
         }
         json_push(call->arena, deleted, line);
     }
@@ -381,7 +415,8 @@ static bool change_row(void *arg, DbTx *tx, Error *err)
     S3Find *find = &change->find;
     if (!s3_find_work(find, tx, err)) return false;
     if (find->bucket.folder) return s3_code(&find->code, err, "AccessDenied");
-    if (find->row.marker) return s3_code(&find->code, err, find->version.len ? "MethodNotAllowed" : "NoSuchKey");
+    if (find->row.marker)
+        return s3_code(&find->code, err, find->version.len ? "MethodNotAllowed" : "NoSuchKey");
     if (change->set_meta) {
         const Json *old;
         if (!json_parse(find->row.meta, find->arena, &old, err)) return false;
@@ -391,10 +426,13 @@ static bool change_row(void *arg, DbTx *tx, Error *err)
     }
     if (change->set_tags) find->row.tags = change->tags;
     if (find->row.current)
-        return db_run(tx, err, "UPDATE s3_object SET tags = ?, meta = ? WHERE bucket = ? AND key = ?", "ttit",
-                      find->row.tags, find->row.meta, find->bucket.id, find->key);
-    return db_run(tx, err, "UPDATE s3_version SET tags = ?, meta = ? WHERE bucket = ? AND key = ? AND age = ?", "ttiti",
-                  find->row.tags, find->row.meta, find->bucket.id, find->key, find->row.age);
+        return db_run(tx, err,
+                      "UPDATE s3_object SET tags = ?, meta = ? WHERE bucket = ? AND key = ?",
+                      "ttit", find->row.tags, find->row.meta, find->bucket.id, find->key);
+    return db_run(
+        tx, err,
+        "UPDATE s3_version SET tags = ?, meta = ? WHERE bucket = ? AND key = ? AND age = ?",
+        "ttiti", find->row.tags, find->row.meta, find->bucket.id, find->key, find->row.age);
 }
 
 static bool change_commit(Call *call, Change *change, Error *err)
@@ -436,7 +474,8 @@ static bool get_object_tagging(Call *call, Error *err)
     const Json *tags = json_new_array(call->arena);
     if (find.row.tags.len && !json_parse(find.row.tags, call->arena, &tags, err)) return false;
     json_set(call->arena, call->out, "TagSet", tags);
-    if (find.bucket.versioning != VERSIONING_NEVER) json_set_text(call->arena, call->out, "VersionId", find.row.version);
+    if (find.bucket.versioning != VERSIONING_NEVER)
+        json_set_text(call->arena, call->out, "VersionId", find.row.version);
     return true;
 }
 
@@ -444,7 +483,8 @@ static bool get_object_acl(Call *call, Error *err)
 {
     S3Find find = {0};
     const Json *meta;
-    if (!find_for_read(call, &find, err) || !json_parse(find.row.meta, call->arena, &meta, err)) return false;
+    if (!find_for_read(call, &find, err) || !json_parse(find.row.meta, call->arena, &meta, err))
+        return false;
     s3_acl_answer(call, json_get_text(meta, "ACL"));
     return true;
 }
@@ -470,14 +510,17 @@ static bool get_object_attributes(Call *call, Error *err)
     S3Find find = {0};
     const Json *meta;
     Arena *arena = call->arena;
-    if (!find_for_read(call, &find, err) || !json_parse(find.row.meta, arena, &meta, err)) return false;
+    if (!find_for_read(call, &find, err) || !json_parse(find.row.meta, arena, &meta, err))
+        return false;
     Json *out = call->out;
     json_set_double(arena, out, "LastModified", find.row.modified);
-    if (find.bucket.versioning != VERSIONING_NEVER) json_set_text(arena, out, "VersionId", find.row.version);
+    if (find.bucket.versioning != VERSIONING_NEVER)
+        json_set_text(arena, out, "VersionId", find.row.version);
     if (asks(call, "ETag")) json_set_text(arena, out, "ETag", find.row.etag);
     if (asks(call, "ObjectSize")) json_set_int(arena, out, "ObjectSize", find.row.size);
     if (asks(call, "StorageClass"))
-        json_set_text(arena, out, "StorageClass", find.row.class_name.len ? find.row.class_name : STR("STANDARD"));
+        json_set_text(arena, out, "StorageClass",
+                      find.row.class_name.len ? find.row.class_name : STR("STANDARD"));
     if (asks(call, "Checksum")) {
         Json *sums = json_new_object(arena);
         for (const int *kind = s3_sum_kinds; *kind != S3_NO_SUM; kind++)
@@ -516,9 +559,11 @@ static bool get_object_attributes(Call *call, Error *err)
 #define ANYONE OPERATION_ANONYMOUS
 
 const ServiceOperation s3_object_operations[] = {
-    {"PutObject", put_object, .resource = OBJECT, .flags = OPERATION_DATA | OPERATION_STREAMS | ANYONE},
+    {"PutObject", put_object, .resource = OBJECT,
+     .flags = OPERATION_DATA | OPERATION_STREAMS | ANYONE},
     {"GetObject", get_object, .resource = OBJECT, .flags = OPERATION_ANSWERS | ANYONE},
-    {"HeadObject", head_object, .resource = OBJECT, .action = "s3:GetObject", .flags = OPERATION_ANSWERS | ANYONE},
+    {"HeadObject", head_object, .resource = OBJECT, .action = "s3:GetObject",
+     .flags = OPERATION_ANSWERS | ANYONE},
     {"DeleteObject", delete_object, .resource = OBJECT, .flags = OPERATION_DATA | ANYONE},
     {"DeleteObjects", delete_objects, .resource = NULL, .flags = OPERATION_DATA | ANYONE},
     {"PutObjectTagging", put_object_tagging, .resource = OBJECT, .flags = OPERATION_DATA},

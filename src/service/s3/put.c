@@ -44,13 +44,9 @@ static bool metadata_fits(const Json *metadata)
 
 static bool acl_ok(Str acl)
 {
-    static const char *const names[] = {"private",
-                                        "public-read",
-                                        "public-read-write",
-                                        "authenticated-read",
-                                        "aws-exec-read",
-                                        "bucket-owner-read",
-                                        "bucket-owner-full-control"};
+    static const char *const names[] = {
+        "private",       "public-read",       "public-read-write",        "authenticated-read",
+        "aws-exec-read", "bucket-owner-read", "bucket-owner-full-control"};
     for (size_t i = 0; i < COUNT(names); i++)
         if (str_is(acl, names[i])) return true;
     return false;
@@ -69,7 +65,8 @@ bool s3_meta_of_request(Call *call, Json *meta, S3Row *row, Error *err)
     Str sse = call_text(call, "ServerSideEncryption");
     if (sse.len && !str_is(sse, "AES256")) return s3_fail(call, err, "NotImplemented");
 
-    if (!text_member(call, meta, "ContentType")) json_set_text(arena, meta, "ContentType", STR("binary/octet-stream"));
+    if (!text_member(call, meta, "ContentType"))
+        json_set_text(arena, meta, "ContentType", STR("binary/octet-stream"));
     text_member(call, meta, "CacheControl");
     text_member(call, meta, "ContentDisposition");
     text_member(call, meta, "ContentLanguage");
@@ -93,9 +90,10 @@ bool s3_meta_of_request(Call *call, Json *meta, S3Row *row, Error *err)
     if (tagging.len) {
         Json *tags;
         if (!s3_tags_of_query(tagging, arena, &tags))
-            return call_error_status(call, err, 400, "InvalidArgument",
-                                     "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query "
-                                     "parameters without tag name duplicates.");
+            return call_error_status(
+                call, err, 400, "InvalidArgument",
+                "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query "
+                "parameters without tag name duplicates.");
         const char *code = s3_tags_check(tags, S3_TAGS_MAX);
         if (code) return s3_fail(call, err, code);
         if (tags->n) row->tags = json_text(arena, tags);
@@ -106,19 +104,20 @@ bool s3_meta_of_request(Call *call, Json *meta, S3Row *row, Error *err)
 bool s3_asked_of_request(Call *call, S3Asked *ret_asked, Error *err)
 {
     S3Asked asked = {.kind = S3_NO_SUM};
-    static const char *const unknown[] = {"ChecksumSHA512", "ChecksumMD5", "ChecksumXXHASH64", "ChecksumXXHASH3",
-                                          "ChecksumXXHASH128"};
+    static const char *const unknown[] = {"ChecksumSHA512", "ChecksumMD5", "ChecksumXXHASH64",
+                                          "ChecksumXXHASH3", "ChecksumXXHASH128"};
     for (size_t i = 0; i < COUNT(unknown); i++)
         if (call_text(call, unknown[i]).len) return s3_fail(call, err, "NotImplemented");
     for (const int *kind = s3_sum_kinds; *kind != S3_NO_SUM; kind++) {
         Str value = call_text(call, s3_sum_member(*kind));
         if (!value.len) continue;
         if (asked.kind != S3_NO_SUM)
-            return call_error_status(call, err, 400, "InvalidRequest",
-                                     "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.");
+            return call_error_status(
+                call, err, 400, "InvalidRequest",
+                "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.");
         if (!s3_sum_ok(*kind, value))
-            return call_error_status(call, err, 400, "InvalidRequest", "Value for %s header is invalid.",
-                                     s3_sum_header(*kind));
+            return call_error_status(call, err, 400, "InvalidRequest",
+                                     "Value for %s header is invalid.", s3_sum_header(*kind));
         asked.kind = *kind;
         asked.value = value;
     }
@@ -154,7 +153,8 @@ static bool write_failed(Call *call, Error *err)
     return false;
 }
 
-bool s3_read_body(Call *call, const S3Asked *asked, S3Writer *writer, int64_t max, S3SumsEnd *ret_sums, Error *err)
+bool s3_read_body(Call *call, const S3Asked *asked, S3Writer *writer, int64_t max,
+                  S3SumsEnd *ret_sums, Error *err)
 {
     int64_t total = 0, announced = call_body_length(call);
     for (;;) {
@@ -175,10 +175,12 @@ bool s3_read_body(Call *call, const S3Asked *asked, S3Writer *writer, int64_t ma
     if (asked->md5_given && !digest_equal(asked->md5, ret_sums->md5, sizeof asked->md5))
         return call_error_status(call, err, 400, "BadDigest",
                                  "The Content-MD5 you specified did not match what we received.");
-    Str want = asked->trailer ? call_body_trailer(call, str_of(s3_sum_header(asked->kind))) : asked->value;
+    Str want = asked->trailer ? call_body_trailer(call, str_of(s3_sum_header(asked->kind)))
+                              : asked->value;
     Str got = asked->kind == DIGEST_CRC64NVME ? ret_sums->crc64nvme : ret_sums->sum;
     if (asked->kind != S3_NO_SUM && want.len && !str_eq(want, got))
-        return call_error_status(call, err, 400, "BadDigest", "The %s you specified did not match the calculated checksum.",
+        return call_error_status(call, err, 400, "BadDigest",
+                                 "The %s you specified did not match the calculated checksum.",
                                  s3_sum_name(asked->kind));
     return true;
 }
@@ -205,7 +207,8 @@ static bool put_row(void *arg, DbTx *tx, Error *err)
     }
     if (put->found.folder) return s3_code(&put->code, err, "AccessDenied");
     if (put->writer && !s3_writer_store(put->writer, tx, err)) return false;
-    if (!s3_row_put(tx, &put->found, &put->row, &put->conditions, put->arena, &put->forgotten, &put->code, err))
+    if (!s3_row_put(tx, &put->found, &put->row, &put->conditions, put->arena, &put->forgotten,
+                    &put->code, err))
         return false;
     return !put->also || put->also(put, tx, err);
 }

@@ -11,15 +11,16 @@ bool s3_meta_of_request(Call *call, Json *meta, S3Row *row, Error *err);
 
 /* What a client says of a body's checksum. */
 typedef struct S3Asked {
-    int kind;       /* S3_NO_SUM: nothing */
-    Str value;      /* base64; empty: in the trailer, or only to be computed */
+    int kind;  /* S3_NO_SUM: nothing */
+    Str value; /* base64; empty: in the trailer, or only to be computed */
     bool trailer;
     bool md5_given;
     uint8_t md5[16];
 } S3Asked;
 bool s3_asked_of_request(Call *call, S3Asked *ret_asked, Error *err);
 /* Reads the call's body into the writer and compares; then the writer is ended. */
-bool s3_read_body(Call *call, const S3Asked *asked, S3Writer *writer, int64_t max, S3SumsEnd *ret_sums, Error *err);
+bool s3_read_body(Call *call, const S3Asked *asked, S3Writer *writer, int64_t max,
+                  S3SumsEnd *ret_sums, Error *err);
 /* Writes the checksum into `meta` or an answer: the asked one, else CRC-64/NVME. */
 void s3_sums_members(Arena *arena, Json *meta, const S3Asked *asked, const S3SumsEnd *sums);
 
@@ -48,7 +49,7 @@ static inline int s3_steal_fd(int *fd)
 }
 
 S3Conditions s3_conditions_of(Call *call, const char *prefix); /* "" or "CopySource" */
-double s3_now(const Call *call); /* whole milliseconds */
+double s3_now(const Call *call);                               /* whole milliseconds */
 
 /* A body's place in an answer. */
 typedef struct S3Range {

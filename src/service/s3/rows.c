@@ -43,10 +43,13 @@ bool s3_bucket_load(DbTx *tx, S3 *s3, Str name, Arena *arena, S3Bucket *ret_buck
     }
     DB_ROWS(rows);
     Error end = {0};
-    if (!db_query(tx, &rows, err, "SELECT id, region, created, versioning FROM s3_bucket WHERE name = ?", "t", name))
+    if (!db_query(tx, &rows, err,
+                  "SELECT id, region, created, versioning FROM s3_bucket WHERE name = ?", "t",
+                  name))
         return false;
     if (!db_next(&rows, &end)) {
-        if (end.kind == ERROR_NONE) return error_set(err, ERROR_NOT_FOUND, "The specified bucket does not exist");
+        if (end.kind == ERROR_NONE)
+            return error_set(err, ERROR_NOT_FOUND, "The specified bucket does not exist");
         if (err) *err = end;
         return false;
     }
@@ -85,15 +88,18 @@ static bool one_row(DbRows *rows, Arena *arena, S3Row *ret_row, Error *err)
 {
     Error end = {0};
     if (db_next(rows, &end)) return s3_row_select(rows, arena, ret_row);
-    if (end.kind == ERROR_NONE) return error_set(err, ERROR_NOT_FOUND, "The specified key does not exist.");
+    if (end.kind == ERROR_NONE)
+        return error_set(err, ERROR_NOT_FOUND, "The specified key does not exist.");
     if (err) *err = end;
     return false;
 }
 
-static bool load_current(DbTx *tx, const S3Bucket *bucket, Str key, Arena *arena, S3Row *ret_row, Error *err)
+static bool load_current(DbTx *tx, const S3Bucket *bucket, Str key, Arena *arena, S3Row *ret_row,
+                         Error *err)
 {
     DB_ROWS(rows);
-    if (!db_query(tx, &rows, err, "SELECT " S3_ROW_COLUMNS " FROM s3_object WHERE bucket = ? AND key = ?", "it",
+    if (!db_query(tx, &rows, err,
+                  "SELECT " S3_ROW_COLUMNS " FROM s3_object WHERE bucket = ? AND key = ?", "it",
                   bucket->id, key) ||
         !one_row(&rows, arena, ret_row, err))
         return false;
@@ -101,7 +107,8 @@ static bool load_current(DbTx *tx, const S3Bucket *bucket, Str key, Arena *arena
     return true;
 }
 
-bool s3_row_load(DbTx *tx, const S3Bucket *bucket, Str key, Str version, Arena *arena, S3Row *ret_row, Error *err)
+bool s3_row_load(DbTx *tx, const S3Bucket *bucket, Str key, Str version, Arena *arena,
+                 S3Row *ret_row, Error *err)
 {
     Error own = {0};
     if (load_current(tx, bucket, key, arena, ret_row, &own)) {
@@ -112,8 +119,9 @@ bool s3_row_load(DbTx *tx, const S3Bucket *bucket, Str key, Str version, Arena *
     }
     DB_ROWS(rows);
     return db_query(tx, &rows, err,
-                    "SELECT " S3_ROW_COLUMNS " FROM s3_version WHERE bucket = ? AND key = ? AND version = ?", "itt",
-                    bucket->id, key, version) &&
+                    "SELECT " S3_ROW_COLUMNS
+                    " FROM s3_version WHERE bucket = ? AND key = ? AND version = ?",
+                    "itt", bucket->id, key, version) &&
            one_row(&rows, arena, ret_row, err);
 }
 
@@ -149,7 +157,8 @@ const char *s3_conditions_read(const S3Conditions *c, const S3Row *row)
 const char *s3_conditions_write(const S3Conditions *c, const S3Row *row)
 {
     bool there = row && !row->marker;
-    if (c->if_none_match.len && there && etag_listed(c->if_none_match, row->etag)) return "PreconditionFailed";
+    if (c->if_none_match.len && there && etag_listed(c->if_none_match, row->etag))
+        return "PreconditionFailed";
     if (!c->if_match.len) return NULL;
     if (!there) return "NoSuchKey";
     return etag_listed(c->if_match, row->etag) ? NULL : "PreconditionFailed";
@@ -160,22 +169,23 @@ const char *s3_conditions_write(const S3Conditions *c, const S3Row *row)
 static bool move_to_versions(DbTx *tx, const S3Bucket *bucket, Str key, Error *err)
 {
     return db_run(tx, err,
-                  "INSERT INTO s3_version (bucket, " S3_ROW_COLUMNS ") SELECT bucket, " S3_ROW_COLUMNS
-                  " FROM s3_object WHERE bucket = ? AND key = ?",
+                  "INSERT INTO s3_version (bucket, " S3_ROW_COLUMNS
+                  ") SELECT bucket, " S3_ROW_COLUMNS " FROM s3_object WHERE bucket = ? AND key = ?",
                   "it", bucket->id, key);
 }
 
 /* Removes the version from s3_version when it is there. */
-static bool drop_version(DbTx *tx, const S3Bucket *bucket, Str key, Str version, S3Bytes *ret_bytes, bool *ret_marker,
-                         bool *ret_there, Error *err)
+static bool drop_version(DbTx *tx, const S3Bucket *bucket, Str key, Str version, S3Bytes *ret_bytes,
+                         bool *ret_marker, bool *ret_there, Error *err)
 {
     int64_t age = 0;
     {
         DB_ROWS(rows);
         Error end = {0};
-        if (!db_query(tx, &rows, err,
-                      "SELECT age, marker, file, small FROM s3_version WHERE bucket = ? AND key = ? AND version = ?",
-                      "itt", bucket->id, key, version))
+        if (!db_query(
+                tx, &rows, err,
+                "SELECT age, marker, file, small FROM s3_version WHERE bucket = ? AND key = ? AND version = ?",
+                "itt", bucket->id, key, version))
             return false;
         if (!db_next(&rows, &end)) {
             *ret_there = false;
@@ -187,13 +197,13 @@ static bool drop_version(DbTx *tx, const S3Bucket *bucket, Str key, Str version,
         *ret_bytes = (S3Bytes){db_int(&rows, 2), db_int(&rows, 3) != 0};
     }
     *ret_there = true;
-    return db_run(tx, err, "DELETE FROM s3_version WHERE bucket = ? AND key = ? AND age = ?", "iti", bucket->id, key,
-                  age) &&
+    return db_run(tx, err, "DELETE FROM s3_version WHERE bucket = ? AND key = ? AND age = ?", "iti",
+                  bucket->id, key, age) &&
            s3_bytes_forget(tx, *ret_bytes, err);
 }
 
-bool s3_row_put(DbTx *tx, const S3Bucket *bucket, S3Row *row, const S3Conditions *conditions, Arena *arena,
-                S3Bytes *ret_forgotten, const char **ret_code, Error *err)
+bool s3_row_put(DbTx *tx, const S3Bucket *bucket, S3Row *row, const S3Conditions *conditions,
+                Arena *arena, S3Bytes *ret_forgotten, const char **ret_code, Error *err)
 {
     S3Row old;
     Error own = {0};
@@ -223,20 +233,23 @@ bool s3_row_put(DbTx *tx, const S3Bucket *bucket, S3Row *row, const S3Conditions
         *ret_forgotten = old.bytes;
         if (!s3_bytes_forget(tx, old.bytes, err)) return false;
     }
-    return db_run(tx, err,
-                  "INSERT INTO s3_object (bucket, " S3_ROW_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-                  "ON CONFLICT (bucket, key) DO UPDATE SET version = excluded.version, age = excluded.age, "
-                  "marker = excluded.marker, file = excluded.file, small = excluded.small, size = excluded.size, "
-                  "etag = excluded.etag, modified = excluded.modified, meta = excluded.meta, tags = excluded.tags, "
-                  "class = excluded.class",
-                  "ittiiiiitdttt", bucket->id, row->key, row->version, row->age, (int64_t)row->marker,
-                  row->bytes.file, (int64_t)row->bytes.small, row->size, row->etag.ptr ? row->etag : STR(""),
-                  row->modified, row->meta.ptr ? row->meta : STR("{}"), row->tags, row->class_name);
+    return db_run(
+        tx, err,
+        "INSERT INTO s3_object (bucket, " S3_ROW_COLUMNS
+        ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (bucket, key) DO UPDATE SET version = excluded.version, age = excluded.age, "
+        "marker = excluded.marker, file = excluded.file, small = excluded.small, size = excluded.size, "
+        "etag = excluded.etag, modified = excluded.modified, meta = excluded.meta, tags = excluded.tags, "
+        "class = excluded.class",
+        "ittiiiiitdttt", bucket->id, row->key, row->version, row->age, (int64_t)row->marker,
+        row->bytes.file, (int64_t)row->bytes.small, row->size, row->etag.ptr ? row->etag : STR(""),
+        row->modified, row->meta.ptr ? row->meta : STR("{}"), row->tags, row->class_name);
 }
 
 static bool drop_current(DbTx *tx, const S3Bucket *bucket, const S3Row *row, Error *err)
 {
-    return db_run(tx, err, "DELETE FROM s3_object WHERE bucket = ? AND key = ?", "it", bucket->id, row->key) &&
+    return db_run(tx, err, "DELETE FROM s3_object WHERE bucket = ? AND key = ?", "it", bucket->id,
+                  row->key) &&
            s3_bytes_forget(tx, row->bytes, err);
 }
 
@@ -247,8 +260,10 @@ static bool promote(DbTx *tx, const S3Bucket *bucket, Str key, Error *err)
     {
         DB_ROWS(rows);
         Error end = {0};
-        if (!db_query(tx, &rows, err, "SELECT age FROM s3_version WHERE bucket = ? AND key = ? ORDER BY age LIMIT 1",
-                      "it", bucket->id, key))
+        if (!db_query(
+                tx, &rows, err,
+                "SELECT age FROM s3_version WHERE bucket = ? AND key = ? ORDER BY age LIMIT 1",
+                "it", bucket->id, key))
             return false;
         if (!db_next(&rows, &end)) {
             if (end.kind != ERROR_NONE && err) *err = end;
@@ -257,11 +272,12 @@ static bool promote(DbTx *tx, const S3Bucket *bucket, Str key, Error *err)
         age = db_int(&rows, 0);
     }
     return db_run(tx, err,
-                  "INSERT INTO s3_object (bucket, " S3_ROW_COLUMNS ") SELECT bucket, " S3_ROW_COLUMNS
+                  "INSERT INTO s3_object (bucket, " S3_ROW_COLUMNS
+                  ") SELECT bucket, " S3_ROW_COLUMNS
                   " FROM s3_version WHERE bucket = ? AND key = ? AND age = ?",
                   "iti", bucket->id, key, age) &&
-           db_run(tx, err, "DELETE FROM s3_version WHERE bucket = ? AND key = ? AND age = ?", "iti", bucket->id, key,
-                  age);
+           db_run(tx, err, "DELETE FROM s3_version WHERE bucket = ? AND key = ? AND age = ?", "iti",
+                  bucket->id, key, age);
 }
 
 bool s3_row_remove(DbTx *tx, const S3Bucket *bucket, Str key, Str version, double now, Arena *arena,
@@ -277,7 +293,8 @@ bool s3_row_remove(DbTx *tx, const S3Bucket *bucket, Str key, Str version, doubl
     }
     if (!version.len && bucket->versioning != VERSIONING_NEVER) {
         S3Row marker = {.key = key, .marker = true, .modified = now};
-        if (!s3_row_put(tx, bucket, &marker, NULL, arena, &removed.forgotten, NULL, err)) return false;
+        if (!s3_row_put(tx, bucket, &marker, NULL, arena, &removed.forgotten, NULL, err))
+            return false;
         removed.marker = true;
         removed.version = marker.version;
         removed.existed = there && !row.marker;
@@ -288,7 +305,8 @@ bool s3_row_remove(DbTx *tx, const S3Bucket *bucket, Str key, Str version, doubl
         removed = (S3Removed){row.marker, version.len ? row.version : (Str){0}, true, row.bytes};
     } else if (version.len) {
         removed.version = version;
-        if (!drop_version(tx, bucket, key, version, &removed.forgotten, &removed.marker, &removed.existed, err))
+        if (!drop_version(tx, bucket, key, version, &removed.forgotten, &removed.marker,
+                          &removed.existed, err))
             return false;
     }
     *ret_removed = removed;
@@ -297,12 +315,13 @@ bool s3_row_remove(DbTx *tx, const S3Bucket *bucket, Str key, Str version, doubl
 
 /* ---- settings ---- */
 
-bool s3_setting_load(DbTx *tx, const S3Bucket *bucket, const char *name, Arena *arena, Str *ret_document, Error *err)
+bool s3_setting_load(DbTx *tx, const S3Bucket *bucket, const char *name, Arena *arena,
+                     Str *ret_document, Error *err)
 {
     DB_ROWS(rows);
     Error end = {0};
-    if (!db_query(tx, &rows, err, "SELECT document FROM s3_setting WHERE bucket = ? AND name = ?", "it", bucket->id,
-                  str_of(name)))
+    if (!db_query(tx, &rows, err, "SELECT document FROM s3_setting WHERE bucket = ? AND name = ?",
+                  "it", bucket->id, str_of(name)))
         return false;
     *ret_document = (Str){0};
     if (db_next(&rows, &end)) {
@@ -338,7 +357,8 @@ static bool load_setting(void *arg, DbTx *tx, Error *err)
            s3_setting_load(tx, &bucket, setting->name, setting->arena, &setting->document, err);
 }
 
-bool s3_setting_of(S3 *s3, Str bucket, const char *name, Arena *arena, Str *ret_document, Error *err)
+bool s3_setting_of(S3 *s3, Str bucket, const char *name, Arena *arena, Str *ret_document,
+                   Error *err)
 {
     Setting setting = {s3, bucket, name, arena, {0}};
     if (!db_read(s3->db, load_setting, &setting, err)) return false;

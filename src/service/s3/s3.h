@@ -20,13 +20,13 @@
 
 enum {
     S3_KEY_BYTES_MAX = 1024,
-    S3_METADATA_BYTES_MAX = 2048,  /* names and values of x-amz-meta-* */
-    S3_TAGS_MAX = 10,              /* of an object; 50 of a bucket */
+    S3_METADATA_BYTES_MAX = 2048, /* names and values of x-amz-meta-* */
+    S3_TAGS_MAX = 10,             /* of an object; 50 of a bucket */
     S3_BUCKET_TAGS_MAX = 50,
-    S3_LIST_MAX = 1000,            /* keys in an answer */
-    S3_DELETE_MAX = 1000,          /* keys in a batch delete */
+    S3_LIST_MAX = 1000,   /* keys in an answer */
+    S3_DELETE_MAX = 1000, /* keys in a batch delete */
     S3_PARTS_MAX = 10000,
-    S3_PART_BYTES_MIN = 5 << 20,   /* all but the last */
+    S3_PART_BYTES_MIN = 5 << 20, /* all but the last */
     S3_BUCKETS_MAX = 10000,
     S3_POLICY_BYTES_MAX = 20 << 10,
     S3_FORM_BYTES_MAX = 20 << 10,  /* the fields of a POST form before its file */
@@ -48,8 +48,8 @@ typedef struct S3 {
     bool has_keeper, closing, reset;
     bool durable; /* false: nothing has to survive (an ephemeral server) */
     pthread_mutex_t uploads_mutex;
-    struct Slots *uploads; /* see multipart.c */
-    struct S3Cache *cache; /* see cache.c */
+    struct Slots *uploads;    /* see multipart.c */
+    struct S3Cache *cache;    /* see cache.c */
     struct S3Folder *folders; /* local folders served as buckets */
 } S3;
 
@@ -71,15 +71,15 @@ void s3_sums_add_md5(S3Sums *sums, Str bytes);
 void s3_sums_add_rest(S3Sums *sums, Str bytes);
 typedef struct S3SumsEnd {
     uint8_t md5[16];
-    char etag[33];  /* its hex */
-    Str crc64nvme;  /* base64 */
-    Str sum;        /* base64 of the asked one; empty: none */
+    char etag[33]; /* its hex */
+    Str crc64nvme; /* base64 */
+    Str sum;       /* base64 of the asked one; empty: none */
 } S3SumsEnd;
 void s3_sums_end(S3Sums *sums, Arena *arena, S3SumsEnd *ret_end);
 void s3_sums_free(S3Sums *sums);
 AUTO_FREE(S3Sums, s3_sums_free);
 
-extern const int s3_sum_kinds[]; /* the kinds that S3 knows, S3_NO_SUM ends them */
+extern const int s3_sum_kinds[];     /* the kinds that S3 knows, S3_NO_SUM ends them */
 const char *s3_sum_member(int kind); /* "ChecksumCRC32" */
 const char *s3_sum_header(int kind); /* "x-amz-checksum-crc32" */
 const char *s3_sum_name(int kind);   /* "CRC32", or "" */
@@ -103,7 +103,7 @@ typedef struct S3Bytes { /* where an object's bytes are */
 typedef struct S3Writer {
     S3 *s3;
     int64_t file;
-    int fd; /* -1: in memory */
+    int fd;                            /* -1: in memory */
     int64_t place, size, written_back; /* begin in the file, bytes so far */
     char *buffer;
     size_t n, capacity; /* of the buffer */
@@ -139,15 +139,20 @@ char *s3_file_path(const S3 *s3, int64_t file, Arena *arena);
 /* In a transaction: bytes that no row names any more.  Files go by s3_unlink after the commit. */
 bool s3_bytes_forget(DbTx *tx, S3Bytes bytes, Error *err);
 void s3_unlink(S3 *s3, S3Bytes bytes);
-bool s3_new_file(S3 *s3, int64_t *ret_file, Error *err); /* a fresh number */
+bool s3_new_file(S3 *s3, int64_t *ret_file, Error *err);               /* a fresh number */
 bool s3_file_make(S3 *s3, int64_t *ret_file, int *ret_fd, Error *err); /* and an empty file */
 void s3_sync_folder(S3 *s3, int64_t file);
-void s3_sync_file(S3 *s3, int fd, int64_t file);         /* the file and its folder; aborts on failure (rule D5) */
+void s3_sync_file(S3 *s3, int fd,
+                  int64_t file); /* the file and its folder; aborts on failure (rule D5) */
 void s3_io_abort(const char *what, int code) __attribute__((noreturn));
 
 /* ---- buckets and versions (rows.c) ---- */
 
-typedef enum S3Versioning { VERSIONING_NEVER, VERSIONING_ENABLED, VERSIONING_SUSPENDED } S3Versioning;
+typedef enum S3Versioning {
+    VERSIONING_NEVER,
+    VERSIONING_ENABLED,
+    VERSIONING_SUSPENDED
+} S3Versioning;
 
 typedef struct S3Bucket {
     int64_t id;
@@ -166,16 +171,16 @@ typedef struct S3Row { /* a version of an object; texts in the arena it was load
     int64_t size;
     Str etag;        /* without quotes */
     double modified; /* wall seconds, whole milliseconds */
-    Str meta;        /* JSON object: members of GetObject's answer ("ContentType", "Metadata", ...) */
-    Str tags;        /* JSON array of {Key, Value}; ptr NULL: none */
-    Str class_name;  /* storage class; ptr NULL: STANDARD */
+    Str meta; /* JSON object: members of GetObject's answer ("ContentType", "Metadata", ...) */
+    Str tags; /* JSON array of {Key, Value}; ptr NULL: none */
+    Str class_name; /* storage class; ptr NULL: STANDARD */
 } S3Row;
 
 /* Each false with err->kind NOT_FOUND when there is none. */
 bool s3_bucket_load(DbTx *tx, S3 *s3, Str name, Arena *arena, S3Bucket *ret_bucket, Error *err);
 /* version empty: the current one, which may be a marker. */
-bool s3_row_load(DbTx *tx, const S3Bucket *bucket, Str key, Str version, Arena *arena, S3Row *ret_row,
-                 Error *err);
+bool s3_row_load(DbTx *tx, const S3Bucket *bucket, Str key, Str version, Arena *arena,
+                 S3Row *ret_row, Error *err);
 
 /* Conditions on what exists, of writes and reads; empty and negative: not asked. */
 typedef struct S3Conditions {
@@ -188,13 +193,13 @@ const char *s3_conditions_write(const S3Conditions *conditions, const S3Row *row
 
 /* Makes `row` the current version; sets its version and age.  *ret_forgotten: bytes of what it replaced, for
  * s3_unlink after the commit.  On refusal *ret_code. */
-bool s3_row_put(DbTx *tx, const S3Bucket *bucket, S3Row *row, const S3Conditions *conditions, Arena *arena,
-                S3Bytes *ret_forgotten, const char **ret_code, Error *err);
+bool s3_row_put(DbTx *tx, const S3Bucket *bucket, S3Row *row, const S3Conditions *conditions,
+                Arena *arena, S3Bytes *ret_forgotten, const char **ret_code, Error *err);
 
 /* Removes: without version as the bucket's versioning wants it (perhaps a marker is put). */
 typedef struct S3Removed {
-    bool marker;        /* a marker was put, or the version removed was one */
-    Str version;        /* of the marker, or the removed one; empty: none */
+    bool marker; /* a marker was put, or the version removed was one */
+    Str version; /* of the marker, or the removed one; empty: none */
     bool existed;
     S3Bytes forgotten;
 } S3Removed;
@@ -206,10 +211,11 @@ bool s3_row_select(const DbRows *rows, Arena *arena, S3Row *ret_row); /* of S3_R
     "key, version, age, marker, file, small, size, etag, modified, meta, tags, class"
 
 /* Settings of a bucket, by name ("cors", "policy", ...): JSON text; ptr NULL: unset. */
-bool s3_setting_load(DbTx *tx, const S3Bucket *bucket, const char *name, Arena *arena, Str *ret_document,
-                     Error *err);
+bool s3_setting_load(DbTx *tx, const S3Bucket *bucket, const char *name, Arena *arena,
+                     Str *ret_document, Error *err);
 bool s3_setting_save(DbTx *tx, const S3Bucket *bucket, const char *name, Str document, Error *err);
-bool s3_setting_of(S3 *s3, Str bucket, const char *name, Arena *arena, Str *ret_document, Error *err);
+bool s3_setting_of(S3 *s3, Str bucket, const char *name, Arena *arena, Str *ret_document,
+                   Error *err);
 
 /* ---- current objects in memory (cache.c): see there ---- */
 typedef struct S3Cache S3Cache;
@@ -222,14 +228,15 @@ void s3_cache_drop(S3Cache *cache, Str bucket, Str key);
 /* ---- local folders as buckets (folder.c) ---- */
 typedef struct S3Folder S3Folder;
 void s3_folders_free(S3 *s3);
-const S3Folder *s3_folder_of(const S3 *s3, Str bucket);    /* NULL */
-const S3Folder *s3_folder_next(const S3 *s3, Str after);   /* the next one by name, or NULL */
+const S3Folder *s3_folder_of(const S3 *s3, Str bucket);  /* NULL */
+const S3Folder *s3_folder_next(const S3 *s3, Str after); /* the next one by name, or NULL */
 Str s3_folder_name(const S3Folder *folder);
 double s3_folder_created(const S3Folder *folder);
 
 int s3_folder_open(const S3Bucket *bucket, Str key); /* for reading; -1: nothing */
 /* What a key names in the folder of the bucket: row and path; false: nothing. */
-bool s3_folder_find(const S3Bucket *bucket, Str key, Arena *arena, S3Row *ret_row, Str *ret_path, Error *err);
+bool s3_folder_find(const S3Bucket *bucket, Str key, Arena *arena, S3Row *ret_row, Str *ret_path,
+                    Error *err);
 /* Its keys as rows, in order, from the first behind (or, inclusive, at) `from`; at most max. */
 bool s3_folder_rows(const S3Bucket *bucket, Str from, bool inclusive, size_t max, Arena *arena,
                     S3Row **ret_rows, size_t *ret_n, Error *err);
@@ -256,8 +263,8 @@ bool s3_tags_of_query(Str text, Arena *arena, Json **ret_tags);
 const char *s3_tags_check(const Json *tags, size_t max); /* NULL, or the code */
 
 /* ---- operations, by file ---- */
-extern const ServiceOperation s3_bucket_operations[], s3_setting_operations[], s3_object_operations[],
-    s3_list_operations[], s3_multipart_operations[];
+extern const ServiceOperation s3_bucket_operations[], s3_setting_operations[],
+    s3_object_operations[], s3_list_operations[], s3_multipart_operations[];
 
 /* Finding one version, in a DbWork of its own or inside another. */
 typedef struct S3Find {

@@ -21,7 +21,8 @@ __attribute__((weak)) int64_t call_body_length(const Call *call)
     (void)call;
     return -1;
 }
-__attribute__((weak)) bool call_body_read(Call *call, char *buffer, size_t capacity, size_t *ret_n, Error *err)
+__attribute__((weak)) bool call_body_read(Call *call, char *buffer, size_t capacity, size_t *ret_n,
+                                          Error *err)
 {
     (void)call, (void)buffer, (void)capacity, (void)ret_n;
     return error_set(err, ERROR_UNSUPPORTED, "no dispatcher");
@@ -45,7 +46,8 @@ static void store_start(Store *store)
     Error err = {0};
     const char *named = getenv("CLARY_TEST_DATABASE");
     snprintf(store->database, sizeof store->database, "%s/clary.db", store->home);
-    store->options = (ServerOptions){.home = store->home, .account = "123456789012", .region = "us-east-1"};
+    store->options = (ServerOptions){
+        .home = store->home, .account = "123456789012", .region = "us-east-1"};
     store->server = (Server){.options = &store->options};
     CHECK_OK(db_open(named ? named : store->database, &store->server.db, &err), err);
     CHECK_OK(s3_open(&store->server, &err), err);
@@ -71,15 +73,21 @@ static Store *store_new(void)
 static void put(Store *store, const char *key, Str bytes)
 {
     Error err = {0};
-    CHECK_OK(s3_put_bytes(&store->server, STR("first-bucket"), str_of(key), bytes, STR("text/plain"), &err), err);
+    CHECK_OK(s3_put_bytes(&store->server, STR("first-bucket"), str_of(key), bytes,
+                          STR("text/plain"), &err),
+             err);
 }
 
 static Str read_object(Store *store, const char *key, S3Object *ret_object)
 {
     Error err = {0};
     Str text;
-    CHECK_OK(s3_find(&store->server, STR("first-bucket"), str_of(key), &store->arena, ret_object, &err), err);
-    CHECK_OK(file_read(arena_cstr(&store->arena, ret_object->path), 64 << 20, &store->arena, &text, &err), err);
+    CHECK_OK(
+        s3_find(&store->server, STR("first-bucket"), str_of(key), &store->arena, ret_object, &err),
+        err);
+    CHECK_OK(file_read(arena_cstr(&store->arena, ret_object->path), 64 << 20, &store->arena, &text,
+                       &err),
+             err);
     return text;
 }
 
@@ -89,7 +97,9 @@ static size_t files_of(Store *store)
     size_t n;
     Error err = {0};
     ARENA(arena);
-    CHECK_OK(folder_list(path_join(&arena, store->home, "objects"), 3, true, 100000, &arena, &names, &n, &err), err);
+    CHECK_OK(folder_list(path_join(&arena, store->home, "objects"), 3, true, 100000, &arena, &names,
+                         &n, &err),
+             err);
     return n;
 }
 
@@ -136,12 +146,15 @@ TEST(s3, files_are_taken_or_copied)
     const char *path = path_join(&arena, store->home, "result");
     for (int may_take = 0; may_take < 2; may_take++) {
         CHECK_OK(file_commit(path, (Str){bytes, 100000}, &err), err);
-        CHECK_OK(s3_put_file(&store->server, STR("first-bucket"), STR("model"), path, may_take, (Str){0}, &err), err);
+        CHECK_OK(s3_put_file(&store->server, STR("first-bucket"), STR("model"), path, may_take,
+                             (Str){0}, &err),
+                 err);
         CHECK(file_exists(path) == !may_take);
         CHECK_INT(read_object(store, "model", &object).len, 100000);
         CHECK_INT(object.size, 100000);
     }
-    CHECK(!s3_put_file(&store->server, STR("no-bucket"), STR("model"), path, false, (Str){0}, &err));
+    CHECK(
+        !s3_put_file(&store->server, STR("no-bucket"), STR("model"), path, false, (Str){0}, &err));
     CHECK(!s3_put_bytes(&store->server, STR("no-bucket"), STR("model"), STR("x"), (Str){0}, &err));
     CHECK_INT(err.kind, ERROR_NOT_FOUND);
     free(bytes);
@@ -172,14 +185,19 @@ TEST(s3, lists_in_key_order_and_by_prefix)
 {
     Store *store = store_new();
     Error err = {0};
-    static const char *const keys[] = {"b", "a/2", "a/1", "a/10", "a", "c/\xc3\xa9", "\xf0\x9f\x98\x80"};
+    static const char *const keys[] = {
+        "b", "a/2", "a/1", "a/10", "a", "c/\xc3\xa9", "\xf0\x9f\x98\x80"};
     for (size_t i = 0; i < COUNT(keys); i++) put(store, keys[i], str_of(keys[i]));
     S3Object *objects;
     size_t n;
-    CHECK_OK(s3_list(&store->server, STR("first-bucket"), STR(""), 100, &store->arena, &objects, &n, &err), err);
+    CHECK_OK(s3_list(&store->server, STR("first-bucket"), STR(""), 100, &store->arena, &objects, &n,
+                     &err),
+             err);
     CHECK_INT(n, COUNT(keys));
     for (size_t i = 1; i < n; i++) CHECK(str_compare(objects[i - 1].key, objects[i].key) < 0);
-    CHECK_OK(s3_list(&store->server, STR("first-bucket"), STR("a/1"), 100, &store->arena, &objects, &n, &err), err);
+    CHECK_OK(s3_list(&store->server, STR("first-bucket"), STR("a/1"), 100, &store->arena, &objects,
+                     &n, &err),
+             err);
     CHECK_INT(n, 2);
     CHECK_STR(objects[1].key, STR("a/10"));
     CHECK(file_exists(arena_cstr(&store->arena, objects[1].path)));
@@ -199,7 +217,9 @@ static bool run_walk(void *arg, DbTx *tx, Error *err)
 {
     WalkCase *c = arg;
     static S3Bucket bucket;
-    if (!s3_bucket_load(tx, c->store->server.s3, STR("first-bucket"), &c->store->arena, &bucket, err)) return false;
+    if (!s3_bucket_load(tx, c->store->server.s3, STR("first-bucket"), &c->store->arena, &bucket,
+                        err))
+        return false;
     c->walk.bucket = &bucket;
     c->walk.arena = &c->store->arena;
     return s3_walk(tx, &c->walk, err);
@@ -212,7 +232,8 @@ static Str walked(Store *store, S3Walk walk)
     CHECK_OK(db_read(store->server.db, run_walk, &c, &err), err);
     StrBuf out = STRBUF(64 << 10);
     for (size_t i = 0; i < c.walk.n; i++) {
-        strbuf_add(&out, c.walk.items[i].prefix.len ? c.walk.items[i].prefix : c.walk.items[i].row.key);
+        strbuf_add(&out,
+                   c.walk.items[i].prefix.len ? c.walk.items[i].prefix : c.walk.items[i].row.key);
         strbuf_add(&out, STR(" "));
     }
     if (c.walk.truncated) strbuf_add(&out, STR("..."));
@@ -223,13 +244,15 @@ static bool many_rows(void *arg, DbTx *tx, Error *err)
 {
     Store *store = arg;
     S3Bucket bucket;
-    if (!s3_bucket_load(tx, store->server.s3, STR("first-bucket"), &store->arena, &bucket, err)) return false;
+    if (!s3_bucket_load(tx, store->server.s3, STR("first-bucket"), &store->arena, &bucket, err))
+        return false;
     for (int i = 0; i < 3000; i++) {
         char key[64];
         S3Bytes forgotten;
         snprintf(key, sizeof key, "%c/%04d", "xyz"[i % 3], i);
         S3Row row = {.key = str_of(key), .modified = 1};
-        if (!s3_row_put(tx, &bucket, &row, NULL, &store->arena, &forgotten, NULL, err)) return false;
+        if (!s3_row_put(tx, &bucket, &row, NULL, &store->arena, &forgotten, NULL, err))
+            return false;
     }
     return true;
 }
@@ -244,11 +267,16 @@ TEST(s3, groups_are_rolled_up_and_passed_over)
     put(store, "yy", STR("1"));
     CHECK_STR(walked(store, (S3Walk){.delimiter = STR("/"), .max = 1000}), STR("a x/ y y/ yy z/ "));
     CHECK_STR(walked(store, (S3Walk){.delimiter = STR("/"), .max = 2}), STR("a x/ ..."));
-    CHECK_STR(walked(store, (S3Walk){.delimiter = STR("/"), .max = 2, .after = STR("x/"), .after_group = true}),
+    CHECK_STR(
+        walked(store,
+               (S3Walk){.delimiter = STR("/"), .max = 2, .after = STR("x/"), .after_group = true}),
+        STR("y y/ ..."));
+    CHECK_STR(walked(store, (S3Walk){.delimiter = STR("/"), .max = 2, .after = STR("x/2998")}),
               STR("y y/ ..."));
-    CHECK_STR(walked(store, (S3Walk){.delimiter = STR("/"), .max = 2, .after = STR("x/2998")}), STR("y y/ ..."));
-    CHECK_STR(walked(store, (S3Walk){.delimiter = STR("/"), .max = 4, .after = STR("y/2994")}), STR("y/ yy z/ "));
-    CHECK_STR(walked(store, (S3Walk){.prefix = STR("z/29"), .delimiter = STR("9"), .max = 3}), STR("z/2900 z/2903 z/2906 ..."));
+    CHECK_STR(walked(store, (S3Walk){.delimiter = STR("/"), .max = 4, .after = STR("y/2994")}),
+              STR("y/ yy z/ "));
+    CHECK_STR(walked(store, (S3Walk){.prefix = STR("z/29"), .delimiter = STR("9"), .max = 3}),
+              STR("z/2900 z/2903 z/2906 ..."));
     CHECK_STR(walked(store, (S3Walk){.max = 0}), STR(""));
     CHECK_STR(walked(store, (S3Walk){.prefix = STR("zz"), .max = 5}), STR(""));
     store_stop(store);
@@ -271,15 +299,20 @@ static bool run_version(void *arg, DbTx *tx, Error *err)
     VersionCase *c = arg;
     S3Bucket bucket;
     S3Bytes forgotten;
-    if (!s3_bucket_load(tx, c->store->server.s3, STR("first-bucket"), &c->store->arena, &bucket, err)) return false;
+    if (!s3_bucket_load(tx, c->store->server.s3, STR("first-bucket"), &c->store->arena, &bucket,
+                        err))
+        return false;
     bucket.versioning = c->versioning;
     if (strcmp(c->op, "put") == 0) {
         S3Row row = {.key = STR("k"), .modified = 1000, .etag = STR("e")};
-        if (!s3_row_put(tx, &bucket, &row, &c->conditions, &c->store->arena, &forgotten, &c->code, err)) return false;
+        if (!s3_row_put(tx, &bucket, &row, &c->conditions, &c->store->arena, &forgotten, &c->code,
+                        err))
+            return false;
         c->version = row.version;
         return true;
     }
-    return s3_row_remove(tx, &bucket, STR("k"), c->version, 1000, &c->store->arena, &c->removed, err);
+    return s3_row_remove(tx, &bucket, STR("k"), c->version, 1000, &c->store->arena, &c->removed,
+                         err);
 }
 
 static Str version_put(Store *store, S3Versioning versioning)
@@ -307,7 +340,9 @@ static Str history(Store *store)
     StrBuf out = STRBUF(4096);
     for (size_t i = 0; i < c.walk.n; i++) {
         const S3Row *row = &c.walk.items[i].row;
-        const char *letter = str_is(row->version, "null") ? (row->marker ? "M" : "N") : row->marker ? "m" : "v";
+        const char *letter = str_is(row->version, "null") ? (row->marker ? "M" : "N")
+                             : row->marker                ? "m"
+                                                          : "v";
         strbuf_addf(&out, row->current ? "[%s]" : "%s", letter);
     }
     return strbuf_str(&out);
@@ -365,18 +400,23 @@ TEST(s3, conditions_are_decided_with_the_row)
         version_remove(store, VERSIONING_NEVER, (Str){0});
         if (cases[i].there) version_put(store, VERSIONING_NEVER);
         VersionCase c = {.store = store, .op = "put"};
-        c.conditions = (S3Conditions){.if_match = str_of(cases[i].match), .if_none_match = str_of(cases[i].none_match)};
+        c.conditions = (S3Conditions){.if_match = str_of(cases[i].match),
+                                      .if_none_match = str_of(cases[i].none_match)};
         Error err = {0};
         bool ok = db_write(store->server.db, run_version, &c, &err);
         CHECK_INT(ok, cases[i].want == NULL);
         if (cases[i].want) CHECK_STR(str_of(c.code), str_of(cases[i].want));
     }
     S3Row row = {.etag = STR("e"), .modified = 1000.5};
-    CHECK(!s3_conditions_read(&(S3Conditions){.if_match = STR("e"), .if_unmodified_since = 1}, &row));
-    CHECK_STR(str_of(s3_conditions_read(&(S3Conditions){.if_unmodified_since = 999}, &row)), STR("PreconditionFailed"));
+    CHECK(
+        !s3_conditions_read(&(S3Conditions){.if_match = STR("e"), .if_unmodified_since = 1}, &row));
+    CHECK_STR(str_of(s3_conditions_read(&(S3Conditions){.if_unmodified_since = 999}, &row)),
+              STR("PreconditionFailed"));
     CHECK(!s3_conditions_read(&(S3Conditions){.if_unmodified_since = 1000}, &row));
-    CHECK_STR(str_of(s3_conditions_read(&(S3Conditions){.if_modified_since = 1000}, &row)), STR("NotModified"));
-    CHECK(!s3_conditions_read(&(S3Conditions){.if_none_match = STR("x"), .if_modified_since = 2000}, &row));
+    CHECK_STR(str_of(s3_conditions_read(&(S3Conditions){.if_modified_since = 1000}, &row)),
+              STR("NotModified"));
+    CHECK(!s3_conditions_read(&(S3Conditions){.if_none_match = STR("x"), .if_modified_since = 2000},
+                              &row));
     store_stop(store);
 }
 
@@ -408,8 +448,8 @@ TEST(s3, ranges_are_cut_as_http_says)
 TEST(s3, names_are_those_that_aws_takes)
 {
     static const char *const good[] = {"abc", "my-bucket.2026", "0ab", "a.b.c"};
-    static const char *const bad[] = {"ab", "Abc", "a_b", "-ab", "ab-", "a..b", "192.168.1.1", "xn--abc", "abc-s3alias", "ab.",
-                                      "a/b", ""};
+    static const char *const bad[] = {"ab",          "Abc",     "a_b",         "-ab", "ab-", "a..b",
+                                      "192.168.1.1", "xn--abc", "abc-s3alias", "ab.", "a/b", ""};
     for (size_t i = 0; i < COUNT(good); i++) CHECK(!s3_bucket_name_check(str_of(good[i])));
     for (size_t i = 0; i < COUNT(bad); i++) CHECK(s3_bucket_name_check(str_of(bad[i])));
     char long_name[65];
@@ -430,7 +470,8 @@ TEST(s3, names_are_those_that_aws_takes)
     CHECK_STR(bucket, STR("abc"));
     CHECK_STR(rest, STR("d/e"));
     CHECK(s3_address(STR("s3://abc"), &bucket, &rest) && rest.len == 0);
-    CHECK(!s3_address(STR("http://abc/d"), &bucket, &rest) && !s3_address(STR("s3:///d"), &bucket, &rest));
+    CHECK(!s3_address(STR("http://abc/d"), &bucket, &rest) &&
+          !s3_address(STR("s3:///d"), &bucket, &rest));
 }
 
 TEST(s3, local_folders_are_buckets)
@@ -446,11 +487,15 @@ TEST(s3, local_folders_are_buckets)
     CHECK_OK(s3_serve_folder(&store->server, STR("samples"), folder, &err), err);
     S3Object *objects, object;
     size_t n;
-    CHECK_OK(s3_list(&store->server, STR("samples"), STR(""), 100, &store->arena, &objects, &n, &err), err);
+    CHECK_OK(
+        s3_list(&store->server, STR("samples"), STR(""), 100, &store->arena, &objects, &n, &err),
+        err);
     CHECK_INT(n, 2);
     CHECK_STR(objects[0].key, STR("b.csv"));
     CHECK_STR(objects[1].key, STR("deep/a.csv"));
-    CHECK_OK(s3_find(&store->server, STR("samples"), STR("deep/a.csv"), &store->arena, &object, &err), err);
+    CHECK_OK(
+        s3_find(&store->server, STR("samples"), STR("deep/a.csv"), &store->arena, &object, &err),
+        err);
     CHECK_INT(object.size, 3);
     CHECK(!s3_find(&store->server, STR("samples"), STR("out"), &store->arena, &object, &err));
     CHECK(!s3_find(&store->server, STR("samples"), STR("../home"), &store->arena, &object, &err));

@@ -7,7 +7,7 @@ void s3_answering(Call *call, WireAnswer *answer)
     (void)call, (void)answer;
 }
 
-static const ServiceOperation *const tables[] = {s3_bucket_operations, s3_object_operations, s3_list_operations,
-    s3_multipart_operations, NULL};
+static const ServiceOperation *const tables[] = {s3_bucket_operations, s3_object_operations,
+                                                 s3_list_operations, s3_multipart_operations, NULL};
 
 const Service s3_service = {.name = "s3", .tables = tables, .answering = s3_answering};

@@ -82,10 +82,11 @@ static bool note_versions(DbTx *tx, Numbers *numbers, Error *err)
         DB_ROWS(rows);
         Error end = {0};
         int n = 0;
-        if (!db_query(tx, &rows, err,
-                      "SELECT bucket, key, age, file, small FROM s3_version WHERE (bucket, key, age) > (?, ?, ?) "
-                      "ORDER BY bucket, key, age LIMIT 10000",
-                      "iti", bucket, key, age))
+        if (!db_query(
+                tx, &rows, err,
+                "SELECT bucket, key, age, file, small FROM s3_version WHERE (bucket, key, age) > (?, ?, ?) "
+                "ORDER BY bucket, key, age LIMIT 10000",
+                "iti", bucket, key, age))
             return false;
         char last[S3_KEY_BYTES_MAX];
         size_t last_len = 0;
@@ -211,7 +212,8 @@ static void remove_reset(S3 *s3)
     const char *home = s3->server->options->home;
     DIR *top = opendir(home);
     for (struct dirent *entry; top && (entry = readdir(top));)
-        if (strncmp(entry->d_name, "objects-reset-", 14) == 0) remove_tree(path_join(&arena, home, entry->d_name));
+        if (strncmp(entry->d_name, "objects-reset-", 14) == 0)
+            remove_tree(path_join(&arena, home, entry->d_name));
     if (top) closedir(top);
 }
 
@@ -222,8 +224,10 @@ static void *keep_store(void *arg)
     S3 *s3 = arg;
     Error err = {0};
     int64_t removed = 0;
-    if (!s3_sweep(s3, &removed, &err)) log_error("s3: looking for files that no object names: %s", err.text);
-    if (removed) log_info("s3: removed %lld files of uploads that were cut off", (long long)removed);
+    if (!s3_sweep(s3, &removed, &err))
+        log_error("s3: looking for files that no object names: %s", err.text);
+    if (removed)
+        log_info("s3: removed %lld files of uploads that were cut off", (long long)removed);
     pthread_mutex_lock(&s3->mutex);
     while (!s3->closing) {
         pthread_mutex_unlock(&s3->mutex);
@@ -266,7 +270,8 @@ bool s3_open(Server *server, Error *err)
     pthread_cond_init(&s3->wake, NULL);
     s3->cache = s3_cache_new();
     server->s3 = s3;
-    if ((mkdir(s3->folder, 0700) != 0 && errno != EEXIST && !error_sys(err, errno, "making '%s'", s3->folder)) ||
+    if ((mkdir(s3->folder, 0700) != 0 && errno != EEXIST &&
+         !error_sys(err, errno, "making '%s'", s3->folder)) ||
         !db_schema(s3->db, "s3", s3_schema, err) || !db_read(s3->db, load_counter, s3, err)) {
         s3_close(server);
         return error_in(err, "object store");
@@ -317,7 +322,8 @@ bool s3_reset(Server *server, Error *err)
 {
     S3 *s3 = server->s3;
     ARENA(arena);
-    Str aside = arena_format(&arena, "%s/objects-reset-%.*s", server->options->home, STR_ARG(call_new_id(&arena)));
+    Str aside = arena_format(&arena, "%s/objects-reset-%.*s", server->options->home,
+                             STR_ARG(call_new_id(&arena)));
     if (rename(s3->folder, aside.ptr) != 0 || mkdir(s3->folder, 0700) != 0)
         return error_sys(err, errno, "putting '%s' aside", s3->folder);
     s3_cache_clear(s3->cache);

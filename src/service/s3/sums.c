@@ -6,7 +6,8 @@
 
 #include <stdlib.h>
 
-const int s3_sum_kinds[] = {DIGEST_CRC32, DIGEST_CRC32C, DIGEST_CRC64NVME, DIGEST_SHA1, DIGEST_SHA256, S3_NO_SUM};
+const int s3_sum_kinds[] = {DIGEST_CRC32, DIGEST_CRC32C, DIGEST_CRC64NVME,
+                            DIGEST_SHA1,  DIGEST_SHA256, S3_NO_SUM};
 
 static const struct {
     const char *name, *member, *header;
@@ -117,8 +118,8 @@ static uint64_t crc_of_text(Str text)
 Str s3_sum_joined(int kind, Str first, Str next, int64_t next_size, Arena *arena)
 {
     size_t n = digest_size((DigestKind)kind);
-    uint64_t value =
-        digest_crc_combine((DigestKind)kind, crc_of_text(first), crc_of_text(next), (uint64_t)next_size);
+    uint64_t value = digest_crc_combine((DigestKind)kind, crc_of_text(first), crc_of_text(next),
+                                        (uint64_t)next_size);
     char bytes[8];
     for (size_t i = 0; i < n; i++) bytes[i] = (char)(value >> (8 * (n - 1 - i)));
     return base64_text(arena, (Str){bytes, n});

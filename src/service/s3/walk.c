@@ -25,18 +25,20 @@ typedef struct From {
     int64_t age; /* versions of `key` older than this one; with !inclusive only */
 } From;
 
-static bool fetch_objects(DbTx *tx, const S3Walk *walk, const From *from, size_t max, S3Row *rows, size_t *ret_n,
-                          Error *err)
+static bool fetch_objects(DbTx *tx, const S3Walk *walk, const From *from, size_t max, S3Row *rows,
+                          size_t *ret_n, Error *err)
 {
     DB_ROWS(found);
     Error end = {0};
     size_t n = 0;
-    if (!db_query(tx, &found, err,
-                  from->inclusive ? "SELECT " S3_ROW_COLUMNS
-                                    " FROM s3_object WHERE bucket = ? AND key >= ? AND marker = 0 ORDER BY key LIMIT ?"
-                                  : "SELECT " S3_ROW_COLUMNS
-                                    " FROM s3_object WHERE bucket = ? AND key > ? AND marker = 0 ORDER BY key LIMIT ?",
-                  "iti", walk->bucket->id, from->key, (int64_t)max))
+    if (!db_query(
+            tx, &found, err,
+            from->inclusive
+                ? "SELECT " S3_ROW_COLUMNS
+                  " FROM s3_object WHERE bucket = ? AND key >= ? AND marker = 0 ORDER BY key LIMIT ?"
+                : "SELECT " S3_ROW_COLUMNS
+                  " FROM s3_object WHERE bucket = ? AND key > ? AND marker = 0 ORDER BY key LIMIT ?",
+            "iti", walk->bucket->id, from->key, (int64_t)max))
         return false;
     while (n < max && db_next(&found, &end)) {
         s3_row_select(&found, walk->arena, &rows[n]);
@@ -46,18 +48,21 @@ static bool fetch_objects(DbTx *tx, const S3Walk *walk, const From *from, size_t
     return end.kind == ERROR_NONE || error_set(err, end.kind, "%s", end.text);
 }
 
-static bool fetch_versions(DbTx *tx, const S3Walk *walk, const From *from, size_t max, S3Row *rows, size_t *ret_n,
-                           Error *err)
+static bool fetch_versions(DbTx *tx, const S3Walk *walk, const From *from, size_t max, S3Row *rows,
+                           size_t *ret_n, Error *err)
 {
     DB_ROWS(found);
     Error end = {0};
     size_t n = 0;
     int64_t age = from->inclusive ? INT64_MIN : from->age ? from->age : INT64_MAX;
-    if (!db_query(tx, &found, err,
-                  "SELECT " S3_ROW_COLUMNS ", 1 AS newest FROM s3_object WHERE bucket = ? AND (key, age) > (?, ?) "
-                  "UNION ALL SELECT " S3_ROW_COLUMNS
-                  ", 0 AS newest FROM s3_version WHERE bucket = ? AND (key, age) > (?, ?) ORDER BY key, age LIMIT ?",
-                  "itiitii", walk->bucket->id, from->key, age, walk->bucket->id, from->key, age, (int64_t)max))
+    if (!db_query(
+            tx, &found, err,
+            "SELECT " S3_ROW_COLUMNS
+            ", 1 AS newest FROM s3_object WHERE bucket = ? AND (key, age) > (?, ?) "
+            "UNION ALL SELECT " S3_ROW_COLUMNS
+            ", 0 AS newest FROM s3_version WHERE bucket = ? AND (key, age) > (?, ?) ORDER BY key, age LIMIT ?",
+            "itiitii", walk->bucket->id, from->key, age, walk->bucket->id, from->key, age,
+            (int64_t)max))
         return false;
     while (n < max && db_next(&found, &end)) {
         s3_row_select(&found, walk->arena, &rows[n]);
@@ -67,10 +72,12 @@ static bool fetch_versions(DbTx *tx, const S3Walk *walk, const From *from, size_
     return end.kind == ERROR_NONE || error_set(err, end.kind, "%s", end.text);
 }
 
-static bool fetch(DbTx *tx, const S3Walk *walk, const From *from, size_t max, S3Row **ret_rows, size_t *ret_n, Error *err)
+static bool fetch(DbTx *tx, const S3Walk *walk, const From *from, size_t max, S3Row **ret_rows,
+                  size_t *ret_n, Error *err)
 {
     if (walk->bucket->folder)
-        return s3_folder_rows(walk->bucket, from->key, from->inclusive, max, walk->arena, ret_rows, ret_n, err);
+        return s3_folder_rows(walk->bucket, from->key, from->inclusive, max, walk->arena, ret_rows,
+                              ret_n, err);
     *ret_rows = arena_array(walk->arena, S3Row, max);
     return walk->versions ? fetch_versions(tx, walk, from, max, *ret_rows, ret_n, err)
                           : fetch_objects(tx, walk, from, max, *ret_rows, ret_n, err);
@@ -88,7 +95,8 @@ static size_t group_end(const S3Walk *walk, Str key)
 bool s3_walk(DbTx *tx, S3Walk *walk, Error *err)
 {
     From from = {walk->prefix.ptr ? walk->prefix : STR(""), true, 0};
-    if (walk->after.len && walk->after_group && str_compare(s3_after_group(walk->arena, walk->after), from.key) > 0)
+    if (walk->after.len && walk->after_group &&
+        str_compare(s3_after_group(walk->arena, walk->after), from.key) > 0)
         from.key = s3_after_group(walk->arena, walk->after);
     else if (walk->after.len && !walk->after_group && str_compare(walk->after, from.key) >= 0)
         from = (From){walk->after, false, walk->after_age};

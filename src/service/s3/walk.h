@@ -13,10 +13,10 @@ typedef struct S3WalkItem {
 typedef struct S3Walk {
     const S3Bucket *bucket;
     Str prefix, delimiter;
-    Str after;           /* begin behind this key ... */
-    bool after_group;    /* ... or behind all keys that begin with it */
-    int64_t after_age;   /* versions: behind this one of that key; 0: behind them all */
-    bool versions;       /* all versions, not the current objects */
+    Str after;         /* begin behind this key ... */
+    bool after_group;  /* ... or behind all keys that begin with it */
+    int64_t after_age; /* versions: behind this one of that key; 0: behind them all */
+    bool versions;     /* all versions, not the current objects */
     size_t max;
     Arena *arena;
     /* results */
