@@ -257,11 +257,21 @@ static bool write_address(const Server *server, Error *err)
     return file_commit(path_join(&arena, server->options->home, "address"), text, err);
 }
 
+/* Before the first thread, so that none of them is ended by a signal that a loop waits for. */
+static void block_signals(const int *signals)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    for (; *signals; signals++) sigaddset(&set, *signals);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
 static bool serve(Server *server, int fd, double begun, Error *err)
 {
     static const int signals[] = {SIGTERM, SIGINT, SIGHUP, 0};
     ARENA(arena);
     const ServerOptions *options = server->options;
+    block_signals(signals);
     const char *database = options->database ? options->database
                                              : path_join(&arena, options->home, "clary.db");
     if (!db_open_with(database, !options->ephemeral, &server->db, err)) return false;

@@ -81,8 +81,9 @@ typedef struct Part {
     const Service *services[4];               /* NULL-terminated */
     bool (*open)(Server *server, Error *err); /* goes on with what a crash interrupted */
     void (*close)(Server *server);            /* in the reverse order */
-    bool (*reset)(Server *server,
-                  Error *err); /* `clary reset`, before tables are emptied; or NULL */
+    /* `clary reset`: ends what runs and removes files, before all tables are emptied; or NULL. */
+    bool (*reset)(Server *server, Error *err);
+    bool (*seed)(Server *server, Error *err); /* and what is there from the first start; or NULL */
     void (*status)(Server *server, JsonWriter *out); /* members of /_clary/status; or NULL */
     void (*page)(Server *server, Page *page);        /* its tables of the page at `/`; or NULL */
 } Part;

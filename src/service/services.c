@@ -7,9 +7,9 @@
 
 /* A row per part, in the order of opening: who uses another comes after it. */
 const Part parts[] = {
-    {"s3", {&s3_service}, s3_open, s3_close, s3_reset, NULL, NULL},
-    {"logs", {&logs_service}, logs_open, logs_close, NULL, NULL, NULL},
-    {"cloudwatch", {&cloudwatch_service}, cloudwatch_open, cloudwatch_close, NULL, NULL, NULL},
+    {.name = "s3", {&s3_service}, s3_open, s3_close, .reset = s3_reset},
+    {.name = "logs", {&logs_service}, logs_open, logs_close},
+    {.name = "cloudwatch", {&cloudwatch_service}, cloudwatch_open, cloudwatch_close},
     {0},
 };
 
@@ -54,6 +54,10 @@ bool parts_reset(Server *server, Error *err)
     while (part->name) part++;
     while (part-- > parts)
         if (part->reset && !part->reset(server, err))
+            return error_in(err, "emptying '%s'", part->name);
+    if (!db_empty(server->db, err)) return false;
+    for (part = parts; part->name; part++)
+        if (part->seed && !part->seed(server, err))
             return error_in(err, "emptying '%s'", part->name);
     return true;
 }
