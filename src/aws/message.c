@@ -172,9 +172,10 @@ void message_write(const Route *route, const Json *message, Str request_id, Aren
             json_write_body(&out, operation->output, message, true);
         break;
     case PROTOCOL_CBOR:
-        answer->content_type = STR("application/cbor");
         answer_field(answer, STR("smithy-protocol"), STR("rpc-v2-cbor"));
-        if (operation->output) cbor_write(&out, operation->output, message);
+        if (!operation->output) break;
+        answer->content_type = STR("application/cbor");
+        cbor_write(&out, operation->output, message);
         break;
     case PROTOCOL_QUERY:
         answer->content_type = STR("text/xml");

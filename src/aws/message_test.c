@@ -37,9 +37,14 @@ TEST(message, refusals_have_the_form_of_aws)
          "ValidationException: 2 validation errors detected: Value '0' at 'maxResults' failed to satisfy "
          "constraint: Member must have value greater than or equal to 1; Value 'Up' at 'sortOrder' failed to "
          "satisfy constraint: Member must satisfy enum value set: [Ascending, Descending]"},
-        {"sagemaker", "AddTags", "{\"ResourceArn\": \"arn:a\", \"Tags\": [{\"Value\": \"b\"}]}",
+        {"sagemaker", "AddTags",
+         "{\"ResourceArn\": \"arn:aws:sagemaker:us-east-1:123456789012:model/m\", \"Tags\": [{\"Value\": \"b\"}]}",
          "ValidationException: 1 validation error detected: Value null at 'tags.1.member.key' failed to satisfy "
          "constraint: Member must not be null"},
+        {"sagemaker", "DescribeTrainingJob", "{\"TrainingJobName\": \"my_job\"}",
+         "ValidationException: 1 validation error detected: Value 'my_job' at 'trainingJobName' failed to "
+         "satisfy constraint: Member must satisfy regular expression pattern: "
+         "[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}"},
         {"sagemaker", "DescribeTrainingJob", "{\"TrainingJobName\": 3}",
          "SerializationException: NUMBER_VALUE can not be converted to String (member 'TrainingJobName')"},
         {"sagemaker", "ListTrainingJobs", "{\"MaxResults\": \"3\"}",

@@ -9,9 +9,11 @@
 
 #include "aws/protocol.h"
 
-#include "format/utf8.h"
+#include "base/random.h"
+#include "format/regex.h"
 
-#include <stdio.h>
+#include <stdatomic.h>
+#include <stdlib.h>
 
 enum { VALUE_BYTES_MAX = 512, FINDINGS_MAX = 16 };
 
@@ -27,6 +29,7 @@ typedef struct Findings {
     const Reading *reading;
     StrBuf text;
     int n;
+    bool in_body;      /* of a REST request: the first finding is about its body */
     bool only_missing; /* every one of them is a missing member */
     Str first_missing; /* name of the first */
 } Findings;
@@ -175,11 +178,45 @@ static double size_of(const Shape *shape, const Json *value)
     }
 }
 
+/* Patterns are compiled when first needed and kept for the life of the process: a table that only grows, filled
+ * without locks.  A pattern that our matcher does not understand is not enforced; a test counts them (none). */
+enum { PATTERNS_MAX = 2048 };
+
+typedef struct Pattern {
+    const char *text;
+    Regex *regex; /* NULL: not understood */
+} Pattern;
+
+static _Atomic(const Pattern *) patterns[PATTERNS_MAX];
+
+static const Pattern *pattern_of(const char *text)
+{
+    size_t slot = random_mix((uintptr_t)text) % PATTERNS_MAX;
+    Pattern *made = NULL;
+    for (size_t i = 0; i < PATTERNS_MAX; i++, slot = (slot + 1) % PATTERNS_MAX) {
+        const Pattern *found = atomic_load_explicit(&patterns[slot], memory_order_acquire);
+        if (!found) {
+            if (!made) {
+                made = calloc(1, sizeof *made);
+                if (!made) return NULL;
+                made->text = text;
+                if (!regex_new(str_of(text), REGEX_OURS, &made->regex, NULL)) made->regex = NULL;
+            }
+            if (atomic_compare_exchange_strong(&patterns[slot], &found, made)) return made;
+        }
+        if (found->text == text) {
+            if (made) regex_free(made->regex);
+            free(made);
+            return found;
+        }
+    }
+    return made; /* full; cannot happen while api/ has fewer patterns */
+}
+
 static bool pattern_fits(const Shape *shape, Str text)
 {
-    (void)shape;
-    (void)text;
-    return true;
+    const Pattern *pattern = pattern_of(shape->pattern);
+    return !pattern || !pattern->regex || regex_matches(pattern->regex, text);
 }
 
 static unsigned broken_constraints(const Shape *shape, const Json *value)
@@ -195,7 +232,9 @@ static unsigned broken_constraints(const Shape *shape, const Json *value)
         while (*word && !str_is(value->text, *word)) word++;
         if (!*word) broken |= NOT_IN_ENUM;
     }
-    if (shape->type == SHAPE_STRING && shape->pattern && !pattern_fits(shape, value->text))
+    /* What is too long for its shape is not worth the matcher's time. */
+    if (shape->type == SHAPE_STRING && shape->pattern && !(broken & TOO_LARGE) &&
+        !pattern_fits(shape, value->text))
         broken |= NO_MATCH;
     return broken;
 }
@@ -267,6 +306,7 @@ static void check_value(Findings *findings, const Path *path, const Shape *shape
             const Member *member = &shape->members[m];
             const Json *given = json_get(value, member->name);
             Path step = {.up = path, .name = member->name};
+            if (!path && findings->n == 0) findings->in_body = member->location == IN_BODY;
             if (given) {
                 check_value(findings, &step, member->shape, given, depth + 1);
             } else if (member->required) {
@@ -347,6 +387,8 @@ bool validate(Reading *reading, const Shape *shape, const Json *value)
                   STR_ARG(findings.first_missing));
     } else {
         Str text = strbuf_str(&findings.text);
+        bool s3 = strcmp(service, "s3") == 0;
+        if (s3 && findings.in_body) reading->code = "MalformedXML";
         error_set(reading->err, ERROR_INVALID, "%d validation error%s detected: %.*s", findings.n,
                   findings.n == 1 ? "" : "s", STR_ARG(text));
     }

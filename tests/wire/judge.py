@@ -1,0 +1,402 @@
+#!/usr/bin/env python3
+"""botocore judges our protocols: for every operation of every service in api/ it serializes requests that we
+must read back to the same values, and parses answers that we write from values drawn from the output shape."""
+
+import base64
+import collections
+import datetime
+import glob
+import io
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+try:
+    import botocore.awsrequest
+    import botocore.loaders
+    import botocore.model
+    import botocore.parsers
+    import botocore.serialize
+    from botocore.eventstream import EventStreamBuffer
+except ImportError as missing:
+    if "CLARY_INSIDE" not in os.environ:  # another Python may have it
+        os.environ["CLARY_INSIDE"] = "1"
+        os.execvp("python3", ["python3", *sys.argv])
+    print("skipped: %s" % missing)
+    sys.exit(77)
+try:
+    import re._parser as sre
+except ImportError:
+    import sre_parse as sre
+
+BUILD = os.environ.get("CLARY_BUILD", os.path.join(HERE, "..", "..", "build"))
+API = os.path.join(HERE, "..", "..", "api")
+tool = subprocess.Popen([os.path.join(BUILD, "tests", "wire", "wire_tool")], stdin=subprocess.PIPE,
+                        stdout=subprocess.PIPE)
+draw = random.Random(int(os.environ.get("CLARY_WIRE_SEED", "7")))
+counts = collections.Counter()
+failures = []
+PROTOCOLS = {"json": "json", "rest-json": "rest-json", "rest-xml": "rest-xml", "query": "query",
+             "smithy-rpc-v2-cbor": "cbor"}
+ROUNDS = int(os.environ.get("CLARY_WIRE_ROUNDS", "2"))
+
+
+def ask(command, payload):
+    tool.stdin.write(("%s %d\n" % (command, len(payload))).encode() + payload)
+    tool.stdin.flush()
+    line = tool.stdout.readline()
+    if not line:
+        sys.exit("wire_tool ended at: %s\n%r" % (command, payload[:2000]))
+    return json.loads(line)
+
+
+def check(what, got, want, hint=""):
+    counts["passed" if got == want else "failed"] += 1
+    if got != want and len(failures) < 20:
+        failures.append("%s\n    got  %s\n    want %s\n    %s" %
+                        (what, json.dumps(got)[:1500], json.dumps(want)[:1500], str(hint)[:1500]))
+
+
+# ---- values from shapes ----
+
+def from_pattern(pattern):
+    """A text that Python says the pattern matches whole, or None where its notation is not Python's."""
+    python = pattern.replace(r"\p{L}", "a-zA-Z").replace(r"\p{N}", "0-9").replace(r"\p{Z}", " ").replace(
+        r"\p{M}", "").replace(r"\p{S}", "+").replace(r"\p{P}", "-").replace(r"\p{Alnum}", "a-z0-9").replace(
+        r"\p{Print}", " -~").replace(r"\z", r"\Z").replace(r"\p{ASCII}", "[a-z]")
+    try:
+        tree = sre.parse(python)
+    except Exception:
+        return None
+    for _ in range(40):
+        text = "".join(pieces(tree))
+        if re.fullmatch(python, text) and "\r" not in text:
+            return text
+    return None
+
+
+def pieces(tree):
+    for op, arg in tree:
+        name = str(op)
+        if name == "LITERAL":
+            yield chr(arg)
+        elif name == "ANY":
+            yield draw.choice("abcXYZ019-_ é")
+        elif name == "IN":
+            yield one_of(arg)
+        elif name == "NOT_LITERAL":
+            yield "a" if arg != 97 else "b"
+        elif name in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"):
+            low, high, inner = arg
+            for _ in range(draw.randint(low, min(int(high), low + 4))):
+                yield from pieces(inner)
+        elif name == "SUBPATTERN":
+            yield from pieces(arg[-1])
+        elif name == "BRANCH":
+            yield from pieces(draw.choice(arg[1]))
+
+
+def one_of(items):
+    if str(items[0][0]) == "NEGATE":
+        return draw.choice("abcdefgh0123")
+    op, arg = draw.choice(items)
+    name = str(op)
+    if name == "LITERAL":
+        return chr(arg)
+    if name == "RANGE":
+        c = chr(draw.randint(max(arg[0], min(arg[1], 32)), arg[1]))  # XML has no place for control characters
+        return chr(arg[0]) if "\ud800" <= c <= "\udfff" else c
+    return {"CATEGORY_DIGIT": "7", "CATEGORY_WORD": draw.choice("aZ_5"), "CATEGORY_SPACE": " "}.get(str(arg), "a")
+
+
+def text_of(shape, where):
+    meta = shape.metadata
+    if shape.enum:
+        return draw.choice(shape.enum)
+    low, high = meta.get("min", 0), meta.get("max", 40)
+    if "pattern" in meta:
+        for _ in range(60):
+            text = from_pattern(meta["pattern"])
+            if text is None:
+                return None
+            if low <= len(text) <= high and (
+                    where == "body" or (text.isascii() and text.isprintable() and text == text.strip() != "")):
+                return text
+        return None
+    n = draw.randint(max(low, 1), max(1, min(high, low + 12)))
+    letters = "abcXYZ019 -_/.,:;&<>\"'%+=é☃" if where == "body" else "abcXYZ019-_."
+    if where == "uri":
+        letters = "abcXYZ019-_.~é +"
+    text = "".join(draw.choice(letters) for _ in range(n)).strip()
+    return text if len(text) >= low and text else "a" * max(low, 1)
+
+
+class Impossible(Exception):
+    pass
+
+
+def value_of(shape, depth=0, where="body", least=0):
+    meta, kind = shape.metadata, shape.type_name
+    if getattr(shape, "is_document_type", False):
+        return {"a": [1, "b", None, True]}
+    if kind == "structure":
+        if depth > 6:
+            if shape.required_members:
+                raise Impossible
+            return {}
+        out = {}
+        names = list(shape.members)
+        if getattr(shape, "is_tagged_union", False):
+            names = [draw.choice(names)]
+        for name in names:
+            member = shape.members[name]
+            needed = name in shape.required_members or getattr(shape, "is_tagged_union", False)
+            if not needed and not (least and not out) and draw.random() > (0.7 if depth < 2 else 0.35):
+                continue
+            place = {"uri": "uri", "header": "header", "headers": "header", "querystring": "query"}.get(
+                member.serialization.get("location"), where)
+            try:
+                # Required lists and structures must not be empty where that cannot be told from absence.
+                out[name] = value_of(member, depth + 1, place, int(needed))
+            except Impossible:
+                if needed:
+                    raise
+        if least and not out and shape.members:
+            raise Impossible
+        return out
+    if kind == "list":
+        low = max(meta.get("min", 0), least)
+        n = draw.randint(low, min(meta.get("max", 3), low + 2)) if depth < 6 or low else 0
+        items = [value_of(shape.member, depth + 1, where, least) for _ in range(n)]
+        return [item for item in items if item != {} or low]  # forms cannot say that an element is empty
+    if kind == "map":
+        low = meta.get("min", 0)
+        n = draw.randint(low, min(meta.get("max", 3), low + 2)) if depth < 6 or low else 0
+        out = {}
+        while len(out) < n:
+            key = value_of(shape.key, depth + 1, where)
+            out[key.lower() if where == "header" else key] = value_of(shape.value, depth + 1, where)
+            if not shape.key.enum and len(out) < n and draw.random() < .05:
+                break
+        return out
+    if kind in ("string", "character"):
+        text = text_of(shape, where)
+        if text is None:
+            raise Impossible
+        return text
+    if kind in ("integer", "long"):
+        low = int(meta.get("min", -5))
+        return draw.randint(low, int(min(meta.get("max", low + 1000), 2 ** 31 - 1)))
+    if kind in ("float", "double"):
+        low = float(meta.get("min", -2))
+        return round(draw.uniform(low, min(float(meta.get("max", low + 50)), low + 50)), 3)
+    if kind == "boolean":
+        return draw.random() < .5
+    if kind == "timestamp":
+        return datetime.datetime.fromtimestamp(draw.randint(0, 2 ** 31), datetime.timezone.utc)
+    if kind == "blob":
+        n = draw.randint(max(1, meta.get("min", 1)), max(1, min(meta.get("max", 9), 9)))
+        return bytes(draw.randrange(256) for _ in range(n))
+    raise Impossible
+
+
+def plain(shape, value):
+    """As wire_tool shows it: times as seconds, blobs as base64."""
+    kind = shape.type_name
+    if getattr(shape, "is_document_type", False):
+        return value
+    if kind == "structure":
+        return {k: plain(shape.members[k], v) for k, v in value.items() if k in shape.members and v is not None}
+    if kind == "list":
+        return [plain(shape.member, v) for v in value]
+    if kind == "map":
+        return {k: plain(shape.value, v) for k, v in value.items()}
+    if isinstance(value, datetime.datetime):
+        return value.timestamp()
+    if kind == "blob":
+        value = value.read() if hasattr(value, "read") else value
+        value = value.encode() if isinstance(value, str) else value
+        return base64.b64encode(value).decode()
+    return value
+
+
+def without_empty(value):
+    """Empty lists, maps and structures cannot be told from absent ones in XML, forms and headers."""
+    if isinstance(value, dict):
+        value = {k: without_empty(v) for k, v in value.items()}
+        return {k: v for k, v in value.items() if v not in ({}, [])}
+    if isinstance(value, list):
+        return [without_empty(v) for v in value]
+    return value
+
+
+# ---- both ways ----
+
+def raw_request(request, host):
+    query = request.get("query_string") or {}
+    pairs = []
+    for k, v in query.items() if isinstance(query, dict) else ():
+        for item in v if isinstance(v, list) else [v]:
+            pairs.append((k, item))
+    url = "http://%s%s" % (host, request["url_path"])
+    made = botocore.awsrequest.AWSRequest(method=request["method"], url=url, params=pairs or None,
+                                          data=request["body"], headers=request["headers"]).prepare()
+    body = made.body if made.body is not None else b""
+    body = body.encode() if isinstance(body, str) else body.read() if hasattr(body, "read") else bytes(body)
+    target = made.url.split(host, 1)[1] or "/"
+    head = "%s %s HTTP/1.1\r\nHost: %s\r\n" % (made.method, target if target[0] == "/" else "/" + target, host)
+    for name, value in made.headers.items():
+        if name.lower() not in ("content-length", "host"):
+            value = value.decode() if isinstance(value, bytes) else value
+            head += "%s: %s\r\n" % (name, value)
+    return (head + "Content-Length: %d\r\n\r\n" % len(body)).encode() + body
+
+
+def streamed(shape):
+    """The member that is a stream: it is no part of a tree."""
+    payload = shape.serialization.get("payload")
+    if payload and (shape.members[payload].serialization.get("streaming") or
+                    shape.members[payload].serialization.get("eventstream")):
+        return payload
+    for name, member in shape.members.items():
+        if member.serialization.get("eventstream"):
+            return name
+    return None
+
+
+def try_request(service, model, name, protocol):
+    operation = model.operation_model(name)
+    shape = operation.input_shape
+    try:
+        params = value_of(shape) if shape else {}
+    except Impossible:
+        counts["impossible"] += 1
+        return
+    if service == "s3" and "Bucket" in params:
+        params["Bucket"] = "bucket-1"
+    if "RequestRoute" in params:
+        params["RequestRoute"] = "route"  # becomes a part of the host name
+    serializer = botocore.serialize.create_serializer(protocol, include_validation=False)
+    request = serializer.serialize_to_request(params, operation)
+    raw = raw_request(request, "localhost:8000")
+    got = ask("request %s" % model.signing_name, raw)
+    want = plain(shape, params) if shape else {}
+    if shape and streamed(shape):
+        want.pop(streamed(shape), None)
+    if "message" not in got:
+        return check("%s.%s over %s is refused" % (service, name, protocol), got, want, raw)
+    check("%s.%s over %s is taken for another" % (service, name, protocol),
+          [got["service"], got["operation"], got["protocol"]], [service, name, PROTOCOLS[protocol]], raw)
+    message = got["message"]
+    if service == "s3":  # the body's real length, not the one that was drawn
+        message.pop("ContentLength", None)
+        want.pop("ContentLength", None)
+    if protocol not in ("json", "smithy-rpc-v2-cbor"):
+        message, want = without_empty(message), without_empty(want)
+    check("%s.%s over %s is read" % (service, name, protocol), message, want, raw)
+
+
+def response(got):
+    headers = botocore.awsrequest.HeadersDict({k: v for k, v in got["fields"]})
+    if got["type"]:
+        headers["Content-Type"] = got["type"]
+    return {"status_code": got["status"], "headers": headers, "body": base64.b64decode(got["body"])}
+
+
+def try_answer(service, model, name, protocol):
+    operation = model.operation_model(name)
+    shape = operation.output_shape
+    try:
+        values = value_of(shape) if shape else {}
+    except Impossible:
+        counts["impossible"] += 1
+        return
+    stream = streamed(shape) if shape else None
+    if stream:
+        values.pop(stream, None)
+    want = plain(shape, values) if shape else {}
+    got = ask("answer %s %s %s" % (service, name, PROTOCOLS[protocol]), json.dumps(want).encode())
+    answer = response(got)
+    if shape and shape.serialization.get("payload") == stream and stream:
+        answer["body"] = b""
+    payload = shape.serialization.get("payload") if shape else None
+    if payload and shape.members[payload].type_name == "blob":
+        answer["body"] = io.BytesIO(answer["body"])  # botocore hands such bodies on as streams
+    parser = botocore.parsers.create_parser(protocol)
+    parsed = parser.parse(answer, shape) if not stream else None
+    if stream:
+        counts["streams"] += 1
+        return
+    identity = parsed.pop("ResponseMetadata")
+    if shape or protocol != "smithy-rpc-v2-cbor":  # botocore does not look where nothing is answered
+        check("%s.%s over %s: the request's id" % (service, name, protocol),
+              identity.get("RequestId"), "request-1", answer)
+    parsed = plain(shape, parsed) if shape else {}
+    if payload and payload not in want and parsed.get(payload) == "":
+        del parsed[payload]  # no body and an empty one are the same
+    if "ContentType" in parsed and "ContentType" not in want and payload:
+        del parsed["ContentType"]  # a default for bodies without one
+    if service == "s3":
+        want.pop("ContentLength", None)
+        if name == "GetBucketLocation":  # botocore reads this one in a handler of its own
+            text = re.sub("<[^>]*>", "", answer["body"].decode()).strip()
+            parsed = {"LocationConstraint": text} if text else {}
+    if protocol not in ("json", "smithy-rpc-v2-cbor"):
+        parsed, want = without_empty(parsed), without_empty(want)
+    check("%s.%s over %s is written" % (service, name, protocol), parsed, want, answer)
+
+
+def try_error(service, model, name, protocol):
+    operation = model.operation_model(name)
+    codes = [shape for shape in operation.error_shapes] or [None]
+    for shape in codes[:3]:
+        code = shape.metadata.get("error", {}).get("code", shape.name) if shape else "ThrottlingException"
+        got = ask("error %s %s %s %s" % (service, name, PROTOCOLS[protocol], code), "no <way> é".encode())
+        answer = response(got)
+        parsed = botocore.parsers.create_parser(protocol).parse(answer, operation.output_shape)
+        if got["body"] == "":  # an answer to HEAD
+            continue
+        if protocol == "smithy-rpc-v2-cbor" and shape is None:
+            pass
+        check("%s.%s over %s: error %s" % (service, name, protocol, code),
+              [parsed["Error"]["Code"], parsed["Error"]["Message"], parsed["ResponseMetadata"]["RequestId"]],
+              [code, "no <way> é", "request-1"], answer)
+        status = shape.metadata.get("error", {}).get("httpStatusCode") if shape else 400
+        if status:
+            check("%s.%s over %s: status of %s" % (service, name, protocol, code), got["status"], status)
+
+
+def main():
+    loader = botocore.loaders.Loader()
+    for path in sorted(glob.glob(os.path.join(API, "*.json"))):
+        with open(path) as file:
+            api = json.load(file)
+        service = api["service"]["name"]
+        raw = loader.load_service_model(service, "service-2")
+        model = botocore.model.ServiceModel(raw, service)
+        for name in api["operations"]:
+            if name not in raw["operations"]:
+                continue  # our own additions
+            for protocol in api["service"]["protocols"]:
+                for _ in range(ROUNDS):
+                    try_request(service, model, name, protocol)
+                    try_answer(service, model, name, protocol)
+                try_error(service, model, name, protocol)
+    frame = base64.b64decode(ask("frame", b"some \x00 bytes")["body"])
+    buffer = EventStreamBuffer()
+    buffer.add_data(frame)
+    event = next(iter(buffer))
+    check("an event frame", [event.headers, event.payload.hex()],
+          [{":event-type": "PayloadPart", ":message-type": "event"}, b"some \x00 bytes".hex()])
+    for failure in failures:
+        print(failure)
+    print("%d values without a text for their pattern, %d streams left out" % (counts["impossible"], counts["streams"]))
+    print("%d passed, %d failed" % (counts["passed"], counts["failed"]))
+    sys.exit(counts["failed"] > 0)
+
+
+main()
