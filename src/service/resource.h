@@ -4,7 +4,8 @@
 /* A resource is a document.  One engine keeps the checked create request of every kind, answers Describe and List, refuses duplicates
  * and unknown names with AWS's own codes, and keeps tags.  A kind is a row; code is written only where something happens.
  *
- * A resource is known by (kind, region, name).  Its document is an object: the create request's members plus what happened since
+ * A resource is known by (kind, region, name); as at AWS, names that differ only in case are the same, and ARNs have
+ * them in lower case.  Its document is an object: the create request's members plus what happened since
  * ("TrainingJobStatus", "ModelArtifacts", ...), so that Describe is the document cut to the answer's shape. */
 
 #include "service/call.h"
@@ -32,12 +33,16 @@ struct ResourceKind {
     const char *list;        /* "TrainingJobSummaries": member of the List answer */
     const char
         *not_stored[8]; /* members of the create request that Describe does not show ("Tags") */
-    /* Errors: codes and messages with one %.*s for the name (title for NULL). */
+    bool oldest_first;    /* what List does when SortOrder is absent */
+    bool sort_by_name;    /* and SortBy (else by creation time) */
+    /* Errors: codes and messages; %.*s stands for the name in the first and for the ARN in the second. */
     const char *missing_code,
         *missing_message; /* "ValidationException", "Could not find endpoint \"%.*s\"." */
     const char *exists_code, *exists_message;
     /* What happens; each may be NULL.  `create` runs before the row is written and may refuse or add members;
-     * `created` after it is durable (starts the work).  `remove` before the row goes. */
+     * `created` after it is durable (starts the work).  `update` and `stop` edit the document inside the
+     * transaction that stores it, so they must not write to the database themselves.  `remove` runs before the row
+     * goes and may refuse. */
     bool (*create)(Call *call, Resource *resource, Error *err);
     void (*created)(Call *call, const Resource *resource);
     bool (*update)(Call *call, Resource *resource, Error *err);
@@ -47,6 +52,14 @@ struct ResourceKind {
     bool (*describe)(Call *call, const Resource *resource, Json *out, Error *err);
     /* Last look at a line of List. */
     void (*summary)(Call *call, const Resource *resource, Json *line);
+};
+
+enum {
+    RESOURCE_TAGS_MAX = 50,          /* tags of one resource */
+    RESOURCE_WAIT_SECONDS = 20,      /* a waiter's Describe is held at most so long */
+    RESOURCE_PAGE = 10,              /* lines of a List answer when MaxResults is absent */
+    RESOURCE_PAGE_MAX = 100,
+    RESOURCE_NAME_BYTES_MAX = 256,
 };
 
 bool resources_open(Server *server, Error *err);
@@ -59,11 +72,20 @@ bool resource_handle_describe(Call *call,
 bool resource_handle_list(Call *call,
                           Error *err); /* NextToken, MaxResults, SortBy, SortOrder, NameContains,
                                                           CreationTimeAfter/Before, LastModifiedTimeAfter/Before, StatusEquals */
-bool resource_handle_update(Call *call, Error *err);
+bool resource_handle_update(Call *call, Error *err); /* answers the ARN member */
 bool resource_handle_stop(Call *call, Error *err);
 bool resource_handle_delete(Call *call, Error *err);
 
+/* Is the client one that would sleep for long before it asks again?  botocore (boto3, the AWS CLI) and other SDKs
+ * mark the calls of their waiters: feature B of the list in the user agent, "... m/B,N ...". */
+bool resource_is_waiter(Str user_agent);
+
+/* Members of a document that a structure has, also inside: what message_write takes. */
+Json *resource_cut(Arena *arena, const Shape *shape, const Json *value);
+
 /* ---- for code that drives resources ---- */
+/* "arn:aws:..." of a name. */
+Str resource_arn(Server *server, const ResourceKind *kind, Str region, Str name, Arena *arena);
 /* NULL-document result and true when there is none: check resource.document. */
 bool resource_load(Server *server, const ResourceKind *kind, Str region, Str name, Arena *arena,
                    Resource *ret_resource, Error *err);
@@ -81,13 +103,17 @@ bool resource_set(Server *server, const ResourceKind *kind, Str region, Str name
                   const Json *members, Error *err);
 bool resource_delete(Server *server, const ResourceKind *kind, Str region, Str name, Error *err);
 
-/* Calls visit for each resource of a kind (all regions), oldest first: what is to be continued after a start. */
+/* As resource_load, by ARN. */
+bool resource_load_arn(Server *server, Str arn, Arena *arena, Resource *ret_resource, Error *err);
+
+/* Calls visit for each resource of a kind, region after region, oldest first: what is to be continued after a start. */
 bool resource_each(Server *server, const ResourceKind *kind, const char *state /* or NULL */,
                    bool (*visit)(void *arg, const Resource *resource, Error *err), void *arg,
                    Error *err);
 
 /* Tags by ARN; handlers AddTags, ListTags, DeleteTags of sagemaker use these. */
 bool resource_tags_set(Server *server, Str arn, const Json *tags /* [{Key, Value}] */, Error *err);
+bool resource_tags_drop(Server *server, Str arn, const Json *keys /* ["Key"] */, Error *err);
 bool resource_tags_get(Server *server, Str arn, Arena *arena, Json **ret_tags, Error *err);
 
 /* What Describe, List and the tags say of kinds comes from this list (sagemaker/kinds.c, ...). */

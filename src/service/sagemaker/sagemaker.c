@@ -1,0 +1,20 @@
+/* The tables of SageMaker's control plane. */
+
+#include "service/sagemaker/sagemaker.h"
+
+static const ServiceOperation *const tables[] = {
+    model_operations,
+    NULL,
+};
+
+const Service sagemaker_service = {.name = "sagemaker", .tables = tables};
+
+bool sagemaker_open(Server *server, Error *err)
+{
+    return resources_open(server, err);
+}
+
+void sagemaker_close(Server *server)
+{
+    resources_close(server);
+}
