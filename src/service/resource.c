@@ -461,7 +461,7 @@ bool resource_delete(Server *server, const ResourceKind *kind, Str region, Str n
 
 /* ---- tags ---- */
 
-static bool tags_check(Call *call, const Json *tags, Error *err)
+bool resource_tags_check(Call *call, const Json *tags, Error *err)
 {
     for (size_t i = 0; tags && i < tags->n; i++) {
         Str key = json_get_text(json_at(tags, i), "Key");
@@ -669,7 +669,7 @@ bool resource_handle_create(Call *call, Error *err)
     const Json *tags = json_get(call->in, "Tags");
     if (name.len > RESOURCE_NAME_BYTES_MAX)
         return call_error(call, err, "ValidationException", "The name is too long");
-    if (!tags_check(call, tags, err)) return false;
+    if (!resource_tags_check(call, tags, err)) return false;
     Resource resource = {
         .kind = kind,
         .region = call->region,

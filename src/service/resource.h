@@ -113,6 +113,8 @@ bool resource_each(Server *server, const ResourceKind *kind, const char *state /
 
 /* Tags by ARN; handlers AddTags, ListTags, DeleteTags of sagemaker use these. */
 bool resource_tags_set(Server *server, Str arn, const Json *tags /* [{Key, Value}] */, Error *err);
+/* The request's tags: refuses reserved and repeated keys. */
+bool resource_tags_check(Call *call, const Json *tags, Error *err);
 bool resource_tags_drop(Server *server, Str arn, const Json *keys /* ["Key"] */, Error *err);
 bool resource_tags_get(Server *server, Str arn, Arena *arena, Json **ret_tags, Error *err);
 

@@ -4,12 +4,14 @@
 #include "service/cloudwatch/metrics.h"
 #include "service/logs/logs.h"
 #include "service/s3/objects.h"
+#include "service/sagemaker/sagemaker.h"
 
 /* A row per part, in the order of opening: who uses another comes after it. */
 const Part parts[] = {
     {.name = "s3", {&s3_service}, s3_open, s3_close, .reset = s3_reset},
     {.name = "logs", {&logs_service}, logs_open, logs_close},
     {.name = "cloudwatch", {&cloudwatch_service}, cloudwatch_open, cloudwatch_close},
+    {.name = "sagemaker", {&sagemaker_service}, sagemaker_open, sagemaker_close},
     {0},
 };
 

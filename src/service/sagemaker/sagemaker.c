@@ -4,6 +4,7 @@
 
 static const ServiceOperation *const tables[] = {
     model_operations,
+    tag_operations,
     NULL,
 };
 
