@@ -49,6 +49,7 @@ struct Keeper {
     Pending *pending;
     uint64_t last_id;
     bool lost; /* the keeper is gone */
+    int n_asking;
     pthread_t reader, loop;
     bool local;
     int local_end;
@@ -88,6 +89,7 @@ static bool ask(Keeper *keeper, Ask *question, const int *fds, int n_fds, Reply 
 {
     Pending pending = {.fd = -1};
     pthread_mutex_lock(&keeper->lock);
+    keeper->n_asking++;
     question->id = pending.id = ++keeper->last_id;
     pending.next = keeper->pending;
     keeper->pending = &pending;
@@ -102,6 +104,7 @@ static bool ask(Keeper *keeper, Ask *question, const int *fds, int n_fds, Reply 
             break;
         }
     bool lost = keeper->lost;
+    if (--keeper->n_asking == 0 && lost) pthread_cond_broadcast(&keeper->answered);
     pthread_mutex_unlock(&keeper->lock);
     if (!pending.done) {
         if (lost) return error_set(err, ERROR_CANCELLED, "the keeper of processes is gone");
@@ -167,6 +170,9 @@ void keeper_close(Keeper *keeper)
     if (!keeper) return;
     shutdown(keeper->socket, SHUT_RDWR);
     pthread_join(keeper->reader, NULL);
+    pthread_mutex_lock(&keeper->lock);
+    while (keeper->n_asking) pthread_cond_wait(&keeper->answered, &keeper->lock);
+    pthread_mutex_unlock(&keeper->lock);
     if (keeper->local) {
         pthread_join(keeper->loop, NULL);
         nursery_free(keeper->nursery);
