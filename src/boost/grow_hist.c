@@ -680,28 +680,47 @@ static void finish_leaf(void *arg, size_t chunk, size_t begin, size_t end)
     task->sum = sum;
 }
 
-/* Labels to leaves, and the sums of the gradients of each leaf.  Every other row has its own sums, so that
- * an addition does not wait for the one before when both rows are in one leaf. */
+typedef float F32x2 __attribute__((vector_size(8)));
+typedef double F64x2 __attribute__((vector_size(16)));
+
+enum { SUM_CHAINS = 4 };
+
+static inline __attribute__((always_inline)) void add_pair(F64x2 *sum, const float *pair)
+{
+    F32x2 gh;
+    memcpy(&gh, pair, sizeof gh);
+    *sum += __builtin_convertvector(gh, F64x2);
+}
+
+/* Labels to leaves, and the sums of the gradients of each leaf.  Four rows in turn have their own sums, so
+ * that an addition does not wait for the one before when both rows are in one leaf. */
 static void finish_labels(void *arg, size_t chunk, size_t begin, size_t end)
 {
     Finish *finish = arg;
     HistBuilder *b = finish->b;
     size_t n_nodes = (size_t)b->tree->n_nodes;
-    GradSum twice[2][256];
-    memset(twice[0], 0, n_nodes * sizeof *twice[0]);
-    memset(twice[1], 0, n_nodes * sizeof *twice[1]);
-    const uint8_t *chosen = b->task->chosen;
-    const float *pair = b->task->gh + (int64_t)begin * b->task->stride;
-    for (size_t i = begin; i < end; i++, pair += b->task->stride) {
-        if (chosen && !chosen[i]) continue;
-        GradSum *sum = &twice[i & 1][b->label[i]];
-        b->row_leaf[i] = b->label[i];
-        sum->g += (double)pair[0];
-        sum->h += (double)pair[1];
+    UNINITIALIZED F64x2 sums[SUM_CHAINS][256];
+    for (size_t k = 0; k < SUM_CHAINS; k++) memset(sums[k], 0, n_nodes * sizeof *sums[k]);
+    const uint8_t *chosen = b->task->chosen, *label = b->label;
+    const float *gh = b->task->gh;
+    int64_t stride = b->task->stride;
+    int32_t *row_leaf = b->row_leaf;
+    size_t i = begin;
+    for (; !chosen && stride == 2 && i + SUM_CHAINS <= end; i += SUM_CHAINS) {
+        for (size_t k = 0; k < SUM_CHAINS; k++) {
+            add_pair(&sums[k][label[i + k]], gh + 2 * (i + k));
+            row_leaf[i + k] = label[i + k];
+        }
     }
-    GradSum *sums = finish->sums + chunk * n_nodes;
-    for (size_t k = 0; k < n_nodes; k++)
-        sums[k] = (GradSum){twice[0][k].g + twice[1][k].g, twice[0][k].h + twice[1][k].h};
+    for (; i < end; i++) {
+        if (chosen && !chosen[i]) continue;
+        add_pair(&sums[i % SUM_CHAINS][label[i]], gh + (int64_t)i * stride);
+        row_leaf[i] = label[i];
+    }
+    for (size_t k = 0; k < n_nodes; k++) {
+        F64x2 sum = (sums[0][k] + sums[1][k]) + (sums[2][k] + sums[3][k]);
+        finish->sums[chunk * n_nodes + k] = (GradSum){sum[0], sum[1]};
+    }
 }
 
 static bool sum_leaves(HistBuilder *b, GradSum *sums, Error *err)
