@@ -12,6 +12,9 @@
  * each center keeps a list of its neighbors for that.  Only when there are many of these, and in the
  * first iteration, is the row compared with all centers, 64 rows at a time (nearest.h).
  *
+ * Comparing with all centers begins in 8-bit numbers, whose bounds leave one center for most rows where
+ * the data has any structure (screen.h); only the other rows are compared in fp32.
+ *
  * Bounds allow for the rounding of fp32 distances, so pruning does not change the result by more
  * than rounding does.
  *
@@ -27,6 +30,7 @@
 #include "num/lloyd.h"
 
 #include "num/lloyd_inside.h"
+#include "num/screen.h"
 
 #include "base/memory.h"
 
@@ -38,6 +42,7 @@
 enum {
     BLOCK_ROWS = 65536, /* of sums; a multiple of CHUNK_ROWS */
     NEIGHBORS_MAX = 48, /* kept of each center, the nearest first */
+    ROW_LINES = 256,    /* of a row that is screened */
 };
 
 /* A row that changed its center. */
@@ -57,6 +62,8 @@ typedef struct Lloyd {
     float *padded;  /* the same with zeros up to whole lines */
     float *packed;
     float norm_max; /* of centers, squared */
+    Screen screen;
+    bool can_screen;
 
     int32_t n_neighbors; /* of each center; 0: not known */
     int32_t *neighbors;  /* k x n_neighbors, the nearest first */
@@ -72,9 +79,9 @@ typedef struct Lloyd {
 
     /* Cheap comparisons pay only where they settle many rows; of each chunk, and what follows. */
     struct Tries {
-        int32_t own, own_left, neighbors, neighbors_left;
+        int32_t own, own_left, neighbors, neighbors_left, screen, screen_left;
     } * tries;
-    bool try_own, try_neighbors;
+    bool try_own, try_neighbors, try_screen;
     int64_t n_assigned; /* how often rows were assigned */
 
     /* Sums of rows by center: dense in groups of 16 columns, [group][center][16], sparse
@@ -175,6 +182,7 @@ static int compare_neighbors(Lloyd *lloyd, size_t chunk, int64_t begin, int32_t 
                              float *row)
 {
     int32_t m = lloyd->n_neighbors, many = MIN(m, lloyd->k * 2 / 5);
+    if (lloyd->try_screen) many = MIN(many, lloyd->k / 10); /* which costs less */
     float squares[NEIGHBORS_MAX] UNINITIALIZED;
     int kept = 0;
     for (int i = 0; i < n; i++) {
@@ -224,6 +232,60 @@ static void compare_all(Lloyd *lloyd, size_t chunk, int64_t begin, const int32_t
     }
 }
 
+/* Settles a row that is nearest to one of few candidates. */
+static void compare_candidates(Lloyd *lloyd, size_t chunk, int64_t begin, int32_t r,
+                               const Screened *screened, int at)
+{
+    UNINITIALIZED float row[NEAREST_LINE * ROW_LINES], squares[SCREEN_CANDIDATES];
+    int32_t n = screened->n_candidates[at];
+    const int32_t *candidates = screened->candidates[at];
+    nearest_row(&lloyd->data->lines, begin + r, row);
+    nearest_squares(row, lloyd->padded, lloyd->d, candidates, n, squares);
+    float best = INFINITY, next = INFINITY;
+    int32_t nearest = 0;
+    for (int32_t c = 0; c < n; c++) {
+        bool better = squares[c] < best;
+        next = MIN(next, better ? best : squares[c]);
+        nearest = better ? candidates[c] : nearest;
+        best = better ? squares[c] : best;
+    }
+    float lower = sqrtf(next * (1 - lloyd->relative));
+    settle(lloyd, begin, r, nearest, sqrtf(best * (1 + lloyd->relative)),
+           MIN(lower, screened->lower[at]), chunk);
+}
+
+/* Settles those of the listed rows whose nearest center 8-bit numbers tell, or nearly; keeps the others. */
+static int screen_all(Lloyd *lloyd, size_t chunk, int64_t begin, int32_t *list, int n, float *panel,
+                      int slot)
+{
+    int32_t rows[2 * NEAREST_ROWS] UNINITIALIZED;
+    float norms[NEAREST_ROWS] UNINITIALIZED;
+    Screened screened UNINITIALIZED;
+    int kept = 0;
+    for (int i = 0; i < n; i += NEAREST_ROWS) {
+        int m = MIN(n - i, (int)NEAREST_ROWS);
+        for (int r = 0; r < NEAREST_ROWS; r++) {
+            rows[r] = list[i + MIN(r, m - 1)];
+            norms[r] = lloyd->data->norm[begin + rows[r]];
+        }
+        int next = MIN(n - i - m, (int)NEAREST_ROWS);
+        memcpy(rows + NEAREST_ROWS, list + i + m, (size_t)next * sizeof *rows);
+        screen_find(&lloyd->screen, &lloyd->data->lines, begin, rows, next, norms,
+                    lloyd->data->most[chunk], (uint8_t *)panel, slot, lloyd->relative,
+                    lloyd->norm_max, &screened);
+        for (int r = 0; r < m; r++) {
+            if (screened.certain >> r & 1)
+                settle(lloyd, begin, rows[r], screened.index[r], screened.upper[r],
+                       screened.lower[r], chunk);
+            else if (screened.n_candidates[r] <= SCREEN_CANDIDATES)
+                compare_candidates(lloyd, chunk, begin, rows[r], &screened, r);
+            else
+                list[kept++] = rows[r];
+        }
+    }
+    return kept;
+}
+
 static void assign_sparse(Lloyd *lloyd, size_t chunk, int64_t begin, const int32_t *list, int n)
 {
     const Matrix *matrix = &lloyd->data->matrix;
@@ -271,6 +333,10 @@ static void assign_chunk(void *arg, size_t chunk, size_t begin_, size_t end_)
         tries->neighbors = n;
         tries->neighbors_left = n = compare_neighbors(lloyd, chunk, begin, list, n, panel);
     }
+    if (lloyd->try_screen) {
+        tries->screen = n;
+        tries->screen_left = n = screen_all(lloyd, chunk, begin, list, n, panel, slot);
+    }
     compare_all(lloyd, chunk, begin, list, n, panel);
     panel_give(lloyd, slot);
 }
@@ -290,6 +356,7 @@ static void pack_centers(Lloyd *lloyd)
         nearest_pack_sparse(lloyd->centers, d, lloyd->k, d, lloyd->packed);
     else
         nearest_pack(lloyd->centers, d, lloyd->k, d, lloyd->packed);
+    if (lloyd->can_screen) screen_pack(&lloyd->screen, lloyd->centers, d);
 }
 
 /* Whether to try cheap comparisons next time: while they settle a tenth of the rows or more, and now
@@ -298,7 +365,7 @@ static void plan_tries(Lloyd *lloyd)
 {
     enum { AGAIN = 4 };
     struct {
-        int64_t own, own_left, neighbors, neighbors_left;
+        int64_t own, own_left, neighbors, neighbors_left, screen, screen_left;
     } sum = {0};
     size_t n_chunks = chunk_count((size_t)lloyd->n, CHUNK_ROWS);
     for (size_t chunk = 0; chunk < n_chunks; chunk++) {
@@ -306,11 +373,18 @@ static void plan_tries(Lloyd *lloyd)
         sum.own_left += lloyd->tries[chunk].own_left;
         sum.neighbors += lloyd->tries[chunk].neighbors;
         sum.neighbors_left += lloyd->tries[chunk].neighbors_left;
+        sum.screen += lloyd->tries[chunk].screen;
+        sum.screen_left += lloyd->tries[chunk].screen_left;
     }
     bool again = ++lloyd->n_assigned % AGAIN == 0;
-    lloyd->try_own = again || sum.own - sum.own_left > sum.own / 10;
+    /* Measured: a third of what looking at all centers costs with the screen, a tenth without. */
+    int64_t pays = sum.own / (lloyd->try_screen ? 3 : 10);
+    lloyd->try_own = again || sum.own - sum.own_left > pays;
     lloyd->try_neighbors = lloyd->n_neighbors &&
                            (again || sum.neighbors - sum.neighbors_left > sum.neighbors / 10);
+    /* It costs a quarter of what it saves. */
+    lloyd->try_screen = lloyd->can_screen &&
+                        (again || sum.screen == 0 || sum.screen_left < sum.screen * 2 / 3);
 }
 
 static void assign(Lloyd *lloyd)
@@ -680,6 +754,7 @@ static bool exact_msd(const Lloyd *lloyd, double *ret_msd, Error *err)
 
 static void lloyd_clear(Lloyd *lloyd)
 {
+    screen_clear(&lloyd->screen);
     data_free(lloyd->packed);
     data_free(lloyd->padded);
     data_free(lloyd->neighbors);
@@ -749,6 +824,8 @@ static bool lloyd_init(Lloyd *lloyd, const LloydData *data, int32_t k, float *ce
               NEED(gap, float, k) && NEED(reach, float, k) && NEED(square_part, double, k) &&
               NEED(panels, float, lloyd->panel_floats *(size_t)lloyd->n_panels);
 #undef NEED
+    lloyd->can_screen = lloyd->try_screen = !sparse && screen_possible(k, d);
+    if (ok && lloyd->can_screen) ok = screen_init(&lloyd->screen, k, d, lloyd->n_panels, err);
     if (ok) pack_centers(lloyd);
     return ok;
 }

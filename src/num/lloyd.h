@@ -3,7 +3,7 @@
 
 /* Lloyd's iterations: rows to their nearest centers, centers to the means of their rows.
  *
- * Dense data is kept row by row in lines (nearest.h) and less its means (`shift`), where fp32
+ * Dense data is kept row by row in lines (nearest.h) and less rough means (`shift`), where fp32
  * distances keep their digits; centers live in the same coordinates.  lloyd_unshift brings them back.
  * Sparse data stays where it is and as it is (shift 0). */
 
@@ -23,6 +23,8 @@ typedef struct LloydData {
     const float *weight; /* of each row, NULL: all 1 */
     Pool *pool;
     float *shift; /* d */
+    float *norm;  /* dense: of each row the sum of squares, less shift ... */
+    float *most;  /* ... and of each 4096 rows the largest absolute value */
     double weight_sum;
     double square_sum; /* of all rows, less shift, weighted */
     int64_t bad_row;   /* after a failure: where the value is that is no finite number, else -1 */

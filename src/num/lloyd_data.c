@@ -13,6 +13,8 @@ void lloyd_data_clear(LloydData *data)
         data_free(data->lines.group[g]);
     data_free(data->lines.group);
     data_free(data->shift);
+    data_free(data->norm);
+    data_free(data->most);
     if (data->owns_matrix) {
         data_free((void *)(uintptr_t)data->matrix.value);
         data_free((void *)(uintptr_t)data->matrix.col);
@@ -20,45 +22,6 @@ void lloyd_data_clear(LloydData *data)
     }
     *data = (LloydData){
         .bad_row = data->bad_row, .bad_column = data->bad_column, .bad_value = data->bad_value};
-}
-
-typedef struct Means {
-    const LloydData *data;
-    float *const *column;
-    double *sum;
-    int64_t *bad; /* first row that is not finite, or -1 */
-} Means;
-
-static void mean_of_column(void *arg, size_t j, size_t unused0, size_t unused1)
-{
-    (void)unused0;
-    (void)unused1;
-    Means *means = arg;
-    const LloydData *data = means->data;
-    const float *x = means->column[j];
-    enum { LANES = 8 };
-    double sum[LANES] = {0}, total = 0;
-    float check[LANES] = {0}; /* becomes NaN when a value is not finite */
-    int64_t i = 0;
-    for (; i + LANES <= data->n; i += LANES)
-        for (int l = 0; l < LANES; l++) {
-            sum[l] += data->weight ? (double)x[i + l] * (double)data->weight[i + l]
-                                   : (double)x[i + l];
-            check[l] += x[i + l] * 0;
-        }
-    for (; i < data->n; i++) {
-        sum[0] += (double)x[i] * weight_of(data, i);
-        check[0] += x[i] * 0;
-    }
-    bool bad = false;
-    for (int l = 0; l < LANES; l++) {
-        total += sum[l];
-        bad |= check[l] != 0;
-    }
-    means->sum[j] = total;
-    means->bad[j] = -1;
-    for (i = 0; bad && i < data->n && means->bad[j] < 0; i++)
-        if (!isfinite(x[i])) means->bad[j] = i;
 }
 
 static bool report_bad(LloydData *data, int64_t row, int32_t column, float value, Error *err)
@@ -70,19 +33,17 @@ static bool report_bad(LloydData *data, int64_t row, int32_t column, float value
                      (long long)row + 1, column + 1, (double)value);
 }
 
-static bool find_means(LloydData *data, const Matrix *matrix, Error *err)
+/* Near the means is near enough: those of some rows. */
+static void find_shift(LloydData *data, const Matrix *matrix)
 {
-    AUTO_DATA double *sum = data_array(double, data->d, "the means", err);
-    AUTO_DATA int64_t *bad = sum ? data_array(int64_t, data->d, "the means", err) : NULL;
-    if (!bad) return false;
-    Means means = {data, matrix->column, sum, bad};
-    parallel_for(data->pool, (size_t)data->d, 1, mean_of_column, &means);
-    int32_t worst = -1;
+    enum { SAMPLE = 512 };
+    int64_t step = MAX(data->n / SAMPLE, (int64_t)1), n = (data->n + step - 1) / step;
     for (int32_t j = 0; j < data->d; j++) {
-        data->shift[j] = (float)(data->weight_sum > 0 ? sum[j] / data->weight_sum : 0);
-        if (bad[j] >= 0 && (worst < 0 || bad[j] < bad[worst])) worst = j;
+        double sum = 0;
+        for (int64_t i = 0; i < data->n; i += step) sum += (double)matrix->column[j][i];
+        float mean = (float)(sum / (double)MAX(n, (int64_t)1));
+        data->shift[j] = isfinite(mean) ? mean : 0;
     }
-    return worst < 0 || report_bad(data, bad[worst], worst, matrix->column[worst][bad[worst]], err);
 }
 
 typedef struct Lining {
@@ -92,28 +53,54 @@ typedef struct Lining {
     int32_t width;
     float *lines;
     double *part; /* of each chunk: sum of squares */
+    bool *bad;    /* of each chunk: a value is no finite number */
 } Lining;
+
+/* Adds the squares of n rows of a group to their norms; the largest absolute value of those and `most`. */
+static float add_squares(const float *line, int32_t width, size_t n, float *norm, float most)
+{
+    for (size_t i = 0; i < n; i++, line += width) {
+        float square = 0;
+        for (int32_t j = 0; j < width; j++) {
+            square += line[j] * line[j];
+            most = MAX(most, fabsf(line[j]));
+        }
+        norm[i] += square;
+    }
+    return most;
+}
 
 static void line_chunk(void *arg, size_t chunk, size_t begin, size_t end)
 {
     Lining *lining = arg;
-    int32_t width = lining->width;
+    const LloydData *data = lining->data;
+    float norm[CHUNK_ROWS] UNINITIALIZED;
+    bool bad = false;
+    data->most[chunk] = nearest_line_up(lining->column, lining->shift, lining->width,
+                                        (int64_t)begin, (int32_t)(end - begin), lining->lines, norm,
+                                        data->most[chunk], &bad);
     double total = 0;
-    for (size_t i0 = begin; i0 < end; i0 += 16) { /* squares of 16 rows stay in the cache */
-        size_t i1 = MIN(i0 + 16, end);
-        for (int32_t j = 0; j < width; j++) {
-            const float *from = lining->column[j];
-            float *to = lining->lines + (int64_t)i0 * width + j, shift = lining->shift[j];
-            for (size_t i = i0; i < i1; i++, to += width) *to = from[i] - shift;
-        }
-        const float *line = lining->lines + (int64_t)i0 * width;
-        for (size_t i = i0; i < i1; i++, line += width) {
-            float square = 0;
-            for (int32_t j = 0; j < width; j++) square += line[j] * line[j];
-            total += (double)square * weight_of(lining->data, (int64_t)i);
-        }
+    for (size_t i = begin; i < end; i++) {
+        data->norm[i] += norm[i - begin];
+        total += (double)norm[i - begin] * weight_of(data, (int64_t)i);
     }
     lining->part[chunk] += total;
+    lining->bad[chunk] |= bad;
+}
+
+/* Notes the first value in these columns that is no finite number, if it comes before the one known. */
+static void note_bad(LloydData *data, const Matrix *matrix, int32_t first, int32_t width)
+{
+    for (int32_t j = first; j < first + width; j++) {
+        int64_t end = data->bad_row < 0 ? data->n : data->bad_row;
+        for (int64_t i = 0; i < end; i++) {
+            if (isfinite(matrix->column[j][i])) continue;
+            data->bad_row = i;
+            data->bad_column = j;
+            data->bad_value = matrix->column[j][i];
+            break;
+        }
+    }
 }
 
 static bool line_columns(LloydData *data, const Matrix *matrix, LloydRelease *release, void *owner,
@@ -121,20 +108,29 @@ static bool line_columns(LloydData *data, const Matrix *matrix, LloydRelease *re
 {
     size_t n_chunks = chunk_count((size_t)data->n, CHUNK_ROWS);
     AUTO_DATA double *part = data_array(double, n_chunks, "the rows", err);
+    AUTO_DATA bool *bad = data_array(bool, n_chunks, "the rows", err);
     data->lines = (NearestLines){data_array(float *, nearest_groups(data->d), "the rows", err),
                                  data->d};
-    if (!part || !data->lines.group) return false;
+    data->norm = data_array(float, data->n, "the rows", err);
+    data->most = data_array(float, n_chunks, "the rows", err);
+    if (!part || !bad || !data->lines.group || !data->norm || !data->most) return false;
     for (int32_t g = 0; g < nearest_groups(data->d); g++) {
         int32_t width = nearest_width(data->d, g), first = g * NEAREST_LINE;
         float *lines = data_array(float, data->n *width, "the rows", err);
         if (!lines) return false;
         data->lines.group[g] = lines;
-        Lining lining = {data, matrix->column + first, data->shift + first, width, lines, part};
+        Lining lining = {data, matrix->column + first, data->shift + first, width, lines, part,
+                         bad};
+        memset(bad, 0, n_chunks * sizeof *bad);
         parallel_for(data->pool, (size_t)data->n, CHUNK_ROWS, line_chunk, &lining);
+        bool any = false;
+        for (size_t chunk = 0; chunk < n_chunks; chunk++) any |= bad[chunk];
+        if (any) note_bad(data, matrix, first, width);
         for (int32_t j = 0; release && j < width; j++) release(owner, first + j);
     }
     for (size_t chunk = 0; chunk < n_chunks; chunk++) data->square_sum += part[chunk];
-    return true;
+    return data->bad_row < 0 ||
+           report_bad(data, data->bad_row, data->bad_column, data->bad_value, err);
 }
 
 static bool check_sparse(LloydData *data, Error *err)
@@ -170,7 +166,8 @@ bool lloyd_data_init(LloydData *data, const Matrix *matrix, const float *weight,
         data->matrix = *matrix;
         return check_sparse(data, err);
     }
-    return find_means(data, matrix, err) && line_columns(data, matrix, release, owner, err);
+    find_shift(data, matrix);
+    return line_columns(data, matrix, release, owner, err);
 }
 
 static bool sample_sparse(const Matrix *from, const int64_t *rows, int64_t n, LloydData *sample,
@@ -204,7 +201,10 @@ static bool sample_dense(const LloydData *from, const int64_t *rows, int64_t n, 
 {
     sample->lines = (NearestLines){
         data_array(float *, nearest_groups(from->d), "a sample of the rows", err), from->d};
-    if (!sample->lines.group) return false;
+    sample->norm = data_array(float, n, "a sample of the rows", err);
+    sample->most = data_array(float, chunk_count((size_t)n, CHUNK_ROWS), "a sample of the rows",
+                              err);
+    if (!sample->lines.group || !sample->norm || !sample->most) return false;
     for (int32_t g = 0; g < nearest_groups(from->d); g++) {
         int32_t width = nearest_width(from->d, g);
         float *to = sample->lines.group[g] = data_array(float, n *width, "a sample of the rows",
@@ -214,6 +214,11 @@ static bool sample_dense(const LloydData *from, const int64_t *rows, int64_t n, 
             memcpy(to, from->lines.group[g] + rows[i] * width, (size_t)width * sizeof *to);
         to = sample->lines.group[g];
         for (int64_t i = 0; i < n * width; i++) sample->square_sum += (double)to[i] * (double)to[i];
+        for (int64_t i = 0; i < n; i += CHUNK_ROWS) {
+            float *most = &sample->most[i / CHUNK_ROWS];
+            *most = add_squares(to + i * width, width, (size_t)MIN(n - i, (int64_t)CHUNK_ROWS),
+                                sample->norm + i, *most);
+        }
     }
     return true;
 }

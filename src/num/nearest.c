@@ -343,6 +343,31 @@ EVERY_LEVEL void norms_all(const float *panel, int32_t d, float *norms)
     for (int v = 0; v < 4; v++) memcpy(norms + 16 * v, &norm[v], sizeof norm[v]);
 }
 
+/* Blocks whose lines stay in the cache while the columns pass by. */
+static float line_up_base(float *const *column, const float *shift, int32_t width, int64_t begin,
+                          int32_t n, float *lines, float *norm, float most, float *check)
+{
+    enum { ROWS = 16 };
+    lines += begin * width;
+    for (int32_t first = 0; first < n; first += ROWS) {
+        int32_t rows = MIN(n - first, (int32_t)ROWS);
+        float square[ROWS] = {0};
+        for (int32_t j = 0; j < width; j++) {
+            const float *from = column[j] + begin + first;
+            float *to = lines + (int64_t)first * width + j;
+            for (int32_t r = 0; r < rows; r++, to += width) {
+                float x = from[r] - shift[j];
+                *to = x;
+                square[r] += x * x;
+                most = MAX(most, fabsf(x));
+                *check += from[r] * 0;
+            }
+        }
+        for (int32_t r = 0; r < rows; r++) norm[first + r] = square[r];
+    }
+    return most;
+}
+
 static void fill_base(const NearestLines *lines, int64_t begin, const int32_t *rows, float *panel)
 {
     for (int32_t g = 0; g < nearest_groups(lines->d); g++) {
@@ -412,6 +437,31 @@ TARGET_AVX512 static inline void turn(__m512 x[16])
     }
 }
 
+/* Whole lines of n rows, a multiple of 16. */
+TARGET_AVX512 static float line_up_avx512(float *const *column, const float *shift, int64_t begin,
+                                          int32_t n, float *lines, float *norm, float most,
+                                          float *check)
+{
+    __m512 high = _mm512_set1_ps(most), checks = _mm512_setzero_ps();
+    lines += begin * NEAREST_LINE;
+    for (int32_t r = 0; r < n; r += 16, lines += 16 * NEAREST_LINE) {
+        __m512 x[16] UNINITIALIZED, square = _mm512_setzero_ps();
+        UNROLL for (int j = 0; j < 16; j++)
+        {
+            __m512 value = _mm512_loadu_ps(column[j] + begin + r);
+            checks = _mm512_add_ps(checks, _mm512_mul_ps(value, _mm512_setzero_ps()));
+            x[j] = _mm512_sub_ps(value, _mm512_set1_ps(shift[j]));
+            square = _mm512_add_ps(square, _mm512_mul_ps(x[j], x[j]));
+            high = _mm512_max_ps(high, _mm512_abs_ps(x[j]));
+        }
+        _mm512_storeu_ps(norm + r, square);
+        turn(x);
+        UNROLL for (int i = 0; i < 16; i++) _mm512_storeu_ps(lines + i * NEAREST_LINE, x[i]);
+    }
+    *check += _mm512_reduce_add_ps(checks);
+    return _mm512_reduce_max_ps(high);
+}
+
 TARGET_AVX512 static void fill_avx512(const NearestLines *lines, int64_t begin, const int32_t *rows,
                                       float *panel)
 {
@@ -438,12 +488,32 @@ TARGET_AVX512 static void fill_avx512(const NearestLines *lines, int64_t begin, 
 
 #endif
 
+float nearest_line_up(float *const *column, const float *shift, int32_t width, int64_t begin,
+                      int32_t n, float *lines, float *norm, float most, bool *ret_bad)
+{
+    float check = 0; /* becomes NaN */
+    int32_t done = 0;
+#if CLARY_X86
+    if (cpu_level() == CPU_AVX512 && width == NEAREST_LINE) {
+        done = n & ~15;
+        most = line_up_avx512(column, shift, begin, done, lines, norm, most, &check);
+    }
+#endif
+    most = line_up_base(column, shift, width, begin + done, n - done, lines, norm + done, most,
+                        &check);
+    if (check != 0) *ret_bad = true;
+    return most;
+}
+
 void nearest_row(const NearestLines *lines, int64_t row, float *out)
 {
     for (int32_t g = 0; g < nearest_groups(lines->d); g++, out += NEAREST_LINE) {
         int32_t width = nearest_width(lines->d, g);
-        for (int32_t j = 0; j < NEAREST_LINE; j++)
-            out[j] = j < width ? lines->group[g][row * width + j] : 0;
+        const float *from = lines->group[g] + row * width;
+        if (LIKELY(width == NEAREST_LINE))
+            memcpy(out, from, NEAREST_LINE * sizeof *out);
+        else
+            for (int32_t j = 0; j < NEAREST_LINE; j++) out[j] = j < width ? from[j] : 0;
     }
 }
 

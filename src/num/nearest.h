@@ -51,6 +51,12 @@ static inline int32_t nearest_width(int32_t d, int32_t group)
     return MIN(d - group * NEAREST_LINE, (int32_t)NEAREST_LINE);
 }
 
+/* Rows begin .. begin + n of a group's columns, less `shift`, into its lines.  norm[i] is the sum of squares
+ * of row begin + i; returns the largest absolute value of those and `most`.  *ret_bad becomes true when a
+ * value is no finite number. */
+float nearest_line_up(float *const *column, const float *shift, int32_t width, int64_t begin,
+                      int32_t n, float *lines, float *norm, float most, bool *ret_bad);
+
 /* The 64 rows begin + rows[i] into a panel, and their sums of squares into `norms`. */
 void nearest_fill(const NearestLines *lines, int64_t begin, const int32_t *rows, float *panel,
                   float norms[static NEAREST_ROWS]);
