@@ -11,6 +11,7 @@
 #include "base/thread.h"
 #include "cli/settings.h"
 #include "format/json.h"
+#include "service/api_doc.h"
 #include "service/call.h"
 #include "service/dispatch.h"
 
@@ -357,12 +358,20 @@ static int run(const Args *args, Arena *arena)
     return ok ? 0 : fail(&err);
 }
 
+static int describe_api(void)
+{
+    AUTO_STRBUF StrBuf out = STRBUF(API_DESCRIPTION_BYTES_MAX);
+    api_describe(&out);
+    return puts(strbuf_cstr(&out)) < 0 || out.overflow;
+}
+
 int main(int argc, char **argv)
 {
     Error err = {0};
     ARENA(arena);
     Args args;
     int status = 2;
+    if (argc == 2 && strcmp(argv[1], "--describe-api") == 0) return describe_api();
     if (args_parse(server_options, NULL, argc - 1, argv + 1, &args, &err))
         status = run(&args, &arena);
     else
