@@ -30,6 +30,14 @@ bool access_permitted(Server *server, const Caller *caller, Str action, Str reso
     return server->options->auth_any && caller->type == CALLER_ROOT;
 }
 
+bool access_role_session(Server *server, Str role_arn, Str session_name, double seconds,
+                         Arena *arena, SessionKeys *ret_keys, Error *err)
+{
+    (void)server, (void)session_name, (void)seconds, (void)arena, (void)ret_keys;
+    return error_set(err, ERROR_UNSUPPORTED, "roles cannot be assumed yet: '%.*s'",
+                     STR_ARG(role_arn));
+}
+
 /* service/cloudtrail/audit.c */
 void audit_record(Call *call, const Error *failure)
 {

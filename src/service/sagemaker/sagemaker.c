@@ -2,9 +2,12 @@
 
 #include "service/sagemaker/sagemaker.h"
 
+#include "service/sagemaker/training.h"
+
 static const ServiceOperation *const tables[] = {
     model_operations,
     tag_operations,
+    training_operations,
     NULL,
 };
 
