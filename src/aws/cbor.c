@@ -10,8 +10,6 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { CBOR_DEPTH_MAX = 64 };
-
 typedef struct CborReader {
     Arena *arena;
     const uint8_t *at, *end;

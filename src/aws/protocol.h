@@ -9,8 +9,9 @@
 #include "base/strbuf.h"
 
 enum {
-    MESSAGE_BYTES_MAX = 64 << 20,  /* of an encoded answer */
-    MESSAGE_DEPTH_MAX = 128,       /* of a tree */
+    MESSAGE_BYTES_MAX = 64 << 20, /* of an encoded answer */
+    MESSAGE_DEPTH_MAX = 128,      /* of a tree */
+    CBOR_DEPTH_MAX = 64,
     FORM_PARAMETERS_MAX = 1 << 16, /* of a query request */
     INFLATED_BYTES_MAX = 1 << 20,  /* of a body with Content-Encoding: gzip */
 };

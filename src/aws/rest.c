@@ -243,7 +243,11 @@ bool rest_read(Reading *reading, const HttpRequest *request, Str body, const Jso
                 value = in_body ? json_get(in_body, member->name) : NULL;
             break;
         }
-        if (!ok) return false;
+        if (!ok) {
+            if (member->location != IN_BODY && route->protocol == PROTOCOL_REST_XML)
+                reading->code = "InvalidArgument";
+            return false;
+        }
         if (value) tree_list_add(&list, str_of(member->name), value);
     }
     *ret_value = list.value;

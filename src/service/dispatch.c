@@ -298,16 +298,19 @@ static bool prepare(Call *call, const Signature *signature, StrBuf *raw, StrBuf 
         if (!service->other(call, ret_taken, err)) return false;
         if (*ret_taken) return true;
     }
-    if (!call->route.operation)
+    if (!call->route.operation && call->route.protocol == PROTOCOL_REST_XML)
+        return call_error_status(call, err, 405, "MethodNotAllowed",
+                                 "The specified method is not allowed against this resource.");
+    if (!call->route.operation && !operation_exists(call->route.service, call->route.name))
         return call_error_status(call, err, 400, "UnknownOperationException",
                                  "The operation '%.*s' is not known to %s",
                                  STR_ARG(call->route.name), call->route.service->name);
-    call->operation = service ? service_operation_find(service, str_of(call->route.operation->name))
-                              : NULL;
+    if (service && call->route.operation)
+        call->operation = service_operation_find(service, call->route.name);
     if (!call->operation)
         return call_error_status(call, err, 501, "NotImplemented",
-                                 "clary does not serve %s:%s yet; doc/api.md lists what it does",
-                                 call->route.service->name, call->route.operation->name);
+                                 "clary does not serve %s:%.*s yet; doc/api.md lists what it does",
+                                 call->route.service->name, STR_ARG(call->route.name));
     if (call->caller.type == CALLER_ANONYMOUS && !(call->operation->flags & OPERATION_ANONYMOUS))
         return call_error_status(
             call, err, 403,

@@ -180,7 +180,7 @@ def value_of(shape, depth=0, where="body", least=0):
         while len(out) < n:
             key = value_of(shape.key, depth + 1, where)
             out[key.lower() if where == "header" else key] = value_of(shape.value, depth + 1, where)
-            if not shape.key.enum and len(out) < n and draw.random() < .05:
+            if len(out) >= low and draw.random() < .05:
                 break
         return out
     if kind in ("string", "character"):
