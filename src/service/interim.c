@@ -23,6 +23,15 @@ bool access_authenticate(Server *server, const HttpRequest *request, const Signa
     return true;
 }
 
+bool access_authenticate_post(Server *server, const PostFields *fields, Arena *arena,
+                              Caller *ret_caller, const char **ret_code, Error *err)
+{
+    (void)fields;
+    Signature signature = {.form = SIGNATURE_POST};
+    return access_authenticate(server, NULL, &signature, (Str){0}, arena, ret_caller, NULL,
+                               ret_code, err);
+}
+
 bool access_permitted(Server *server, const Caller *caller, Str action, Str resource,
                       const AccessContext *context, int n_context, Str resource_policy)
 {

@@ -15,6 +15,10 @@ bool access_authenticate(Server *server, const HttpRequest *request, const Signa
                          Str body_hash_hex, Arena *arena, Caller *ret_caller, SigningKey *ret_key,
                          const char **ret_code, Error *err);
 
+/* The same for the fields of an S3 POST form (signature_parse_post, signature_verify_post). */
+bool access_authenticate_post(Server *server, const PostFields *fields, Arena *arena,
+                              Caller *ret_caller, const char **ret_code, Error *err);
+
 typedef struct AccessContext { /* condition keys of a request */
     const char *name;
     Str value;

@@ -153,6 +153,21 @@ static bool write_failed(Call *call, Error *err)
     return false;
 }
 
+bool s3_sums_agree(Call *call, const S3Asked *asked, const S3SumsEnd *sums, Error *err)
+{
+    if (asked->md5_given && !digest_equal(asked->md5, sums->md5, sizeof asked->md5))
+        return call_error_status(call, err, 400, "BadDigest",
+                                 "The Content-MD5 you specified did not match what we received.");
+    Str want = asked->trailer ? call_body_trailer(call, str_of(s3_sum_header(asked->kind)))
+                              : asked->value;
+    Str got = asked->kind == DIGEST_CRC64NVME ? sums->crc64nvme : sums->sum;
+    if (asked->kind != S3_NO_SUM && want.len && !str_eq(want, got))
+        return call_error_status(call, err, 400, "BadDigest",
+                                 "The %s you specified did not match the calculated checksum.",
+                                 s3_sum_name(asked->kind));
+    return true;
+}
+
 bool s3_read_body(Call *call, const S3Asked *asked, S3Writer *writer, int64_t max,
                   S3SumsEnd *ret_sums, Error *err)
 {
@@ -172,17 +187,7 @@ bool s3_read_body(Call *call, const S3Asked *asked, S3Writer *writer, int64_t ma
     errno = 0;
     if (!s3_writer_end(writer, call->arena, ret_sums, err)) return write_failed(call, err);
 
-    if (asked->md5_given && !digest_equal(asked->md5, ret_sums->md5, sizeof asked->md5))
-        return call_error_status(call, err, 400, "BadDigest",
-                                 "The Content-MD5 you specified did not match what we received.");
-    Str want = asked->trailer ? call_body_trailer(call, str_of(s3_sum_header(asked->kind)))
-                              : asked->value;
-    Str got = asked->kind == DIGEST_CRC64NVME ? ret_sums->crc64nvme : ret_sums->sum;
-    if (asked->kind != S3_NO_SUM && want.len && !str_eq(want, got))
-        return call_error_status(call, err, 400, "BadDigest",
-                                 "The %s you specified did not match the calculated checksum.",
-                                 s3_sum_name(asked->kind));
-    return true;
+    return s3_sums_agree(call, asked, ret_sums, err);
 }
 
 void s3_sums_members(Arena *arena, Json *meta, const S3Asked *asked, const S3SumsEnd *sums)

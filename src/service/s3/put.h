@@ -21,6 +21,8 @@ bool s3_asked_of_request(Call *call, S3Asked *ret_asked, Error *err);
 /* Reads the call's body into the writer and compares; then the writer is ended. */
 bool s3_read_body(Call *call, const S3Asked *asked, S3Writer *writer, int64_t max,
                   S3SumsEnd *ret_sums, Error *err);
+/* They are what the client said. */
+bool s3_sums_agree(Call *call, const S3Asked *asked, const S3SumsEnd *sums, Error *err);
 /* Writes the checksum into `meta` or an answer: the asked one, else CRC-64/NVME. */
 void s3_sums_members(Arena *arena, Json *meta, const S3Asked *asked, const S3SumsEnd *sums);
 

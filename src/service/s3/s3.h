@@ -222,6 +222,15 @@ typedef struct S3Cache S3Cache;
 S3Cache *s3_cache_new(void);
 void s3_cache_free(S3Cache *cache);
 void s3_cache_clear(S3Cache *cache);
+void s3_cache_clear_buckets(S3Cache *cache); /* after changes of a bucket's settings */
+
+/* What decides who may use a bucket. */
+typedef struct S3Access {
+    Str policy, acl; /* JSON text; canned ACL; ptr NULL: none */
+    bool ignore_acls, restrict_public;
+} S3Access;
+bool s3_access_of(S3 *s3, Str bucket, Arena *arena,
+                  S3Access *ret_access); /* false: no such bucket */
 /* After each commit that changed the key, before it is acknowledged. */
 void s3_cache_drop(S3Cache *cache, Str bucket, Str key);
 
