@@ -205,6 +205,7 @@ void signing_key_derive(Str secret, Str day, Str region, Str service, SigningKey
 {
     char first[4 + 256];
     uint8_t *k = ret_key->bytes;
+    ret_key->unchecked = false;
     Str key = {(const char *)k, sizeof ret_key->bytes};
     size_t n = MIN(secret.len, sizeof first - 4);
     memcpy(first, "AWS4", 4);

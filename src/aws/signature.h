@@ -52,6 +52,8 @@ bool signature_parse(const HttpRequest *request, Arena *arena, Signature *ret_si
 /* The key that signs for (secret, day, region, service). */
 typedef struct SigningKey {
     uint8_t bytes[32];
+    bool
+        unchecked; /* of nobody: whose body comes with it is not verified (anonymous, --auth any) */
 } SigningKey;
 void signing_key_derive(Str secret, Str day, Str region, Str service, SigningKey *ret_key);
 

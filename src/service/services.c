@@ -2,6 +2,7 @@
 
 #include "service/call.h"
 #include "service/cloudwatch/metrics.h"
+#include "service/iam/access.h"
 #include "service/logs/logs.h"
 #include "service/s3/objects.h"
 #include "service/sagemaker/sagemaker.h"
@@ -9,6 +10,7 @@
 
 /* A row per part, in the order of opening: who uses another comes after it. */
 const Part parts[] = {
+    {.name = "iam", {&iam_service, &sts_service}, iam_open, iam_close, .reset = iam_reset},
     {.name = "s3", {&s3_service}, s3_open, s3_close, .reset = s3_reset},
     {.name = "logs", {&logs_service}, logs_open, logs_close},
     {.name = "cloudwatch", {&cloudwatch_service}, cloudwatch_open, cloudwatch_close},
