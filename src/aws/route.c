@@ -95,7 +95,6 @@ bool uri_match(const OperationShape *operation, const HttpRequest *request, Str 
     int literals, n_query = 0, n_needs = 0;
     if (!str_is(http_method(request), operation->method)) return false;
     if (operation->query && !request->query_len) return false;
-    if (!match_path(operation, http_path(request), bucket, NULL, NULL, &literals)) return false;
     Str query = http_text(request, request->query_at, request->query_len), part;
     Str wanted = str_of(operation->query);
     while (str_next(&wanted, '&', &part)) {
@@ -103,6 +102,7 @@ bool uri_match(const OperationShape *operation, const HttpRequest *request, Str 
         if (!query_has(query, part)) return false;
         n_query++;
     }
+    if (!match_path(operation, http_path(request), bucket, NULL, NULL, &literals)) return false;
     bool all = true;
     for (const char *const *need = operation->needs; *need; need++, n_needs++)
         all = all && ((*need)[0] == '?' ? query_has(query, str_of(*need + 1))

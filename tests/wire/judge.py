@@ -172,7 +172,10 @@ def value_of(shape, depth=0, where="body", least=0):
         low = max(meta.get("min", 0), least)
         n = draw.randint(low, min(meta.get("max", 3), low + 2)) if depth < 6 or low else 0
         items = [value_of(shape.member, depth + 1, where, least) for _ in range(n)]
-        return [item for item in items if item != {} or low]  # forms cannot say that an element is empty
+        items = [item for item in items if without_empty(item) != {}]  # forms cannot say that an element is empty
+        if len(items) < low:
+            raise Impossible
+        return items
     if kind == "map":
         low = meta.get("min", 0)
         n = draw.randint(low, min(meta.get("max", 3), low + 2)) if depth < 6 or low else 0
