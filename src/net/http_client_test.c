@@ -20,57 +20,75 @@
 
 /* ---- an upstream that answers with given bytes ---- */
 
+/* How it behaves; under `lock`, since threads of earlier connections may still look at it. */
+typedef struct Script {
+    Str answer;       /* to every request */
+    bool close_after; /* and then the connection is closed */
+    size_t piece;     /* of the answer at a time, if not 0 */
+    bool mute;        /* never answers */
+} Script;
+
 typedef struct Upstream {
     const char *path;
     int fd;
     pthread_t thread;
     atomic_int accepted, requests, closed;
-    Str answer;       /* to every request */
-    bool close_after; /* and then the connection is closed */
-    size_t piece;     /* of the answer at a time, if not 0 */
-    bool mute;        /* never answers */
+    pthread_mutex_t lock;
+    Script script;
     char last[65536]; /* the last request */
     size_t last_len;
 } Upstream;
 
-static Upstream upstream;
+static Upstream upstream = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+#define SET(member, value)                                                                         \
+    do {                                                                                           \
+        pthread_mutex_lock(&upstream.lock);                                                        \
+        upstream.script.member = (value);                                                          \
+        pthread_mutex_unlock(&upstream.lock);                                                      \
+    } while (0)
 
 /* Reads a request: head, and a body of Content-Length or chunks.  False at the end. */
-static bool hear_request(int fd)
+static bool hear_request(int fd, Script *ret_script)
 {
-    upstream.last_len = 0;
+    char text[sizeof upstream.last];
+    size_t len = 0;
     for (;;) {
-        ssize_t n = recv(fd, upstream.last + upstream.last_len,
-                         sizeof upstream.last - 1 - upstream.last_len, 0);
+        ssize_t n = recv(fd, text + len, sizeof text - 1 - len, 0);
         if (n <= 0) return false;
-        upstream.last_len += (size_t)n;
-        upstream.last[upstream.last_len] = '\0';
-        char *end = strstr(upstream.last, "\r\n\r\n");
+        len += (size_t)n;
+        text[len] = '\0';
+        char *end = strstr(text, "\r\n\r\n");
         if (!end) continue;
-        char *length = strstr(upstream.last, "Content-Length: ");
-        size_t have = upstream.last_len - (size_t)(end + 4 - upstream.last);
-        if (strstr(upstream.last, "chunked")) {
-            if (strstr(end, "\r\n0\r\n\r\n")) return true;
-        } else if (!length || have >= strtoul(length + 16, NULL, 10)) {
-            return true;
-        }
+        char *length = strstr(text, "Content-Length: ");
+        size_t have = len - (size_t)(end + 4 - text);
+        bool whole = strstr(text, "chunked") ? strstr(end, "\r\n0\r\n\r\n") != NULL
+                                             : !length || have >= strtoul(length + 16, NULL, 10);
+        if (whole) break;
     }
+    pthread_mutex_lock(&upstream.lock);
+    memcpy(upstream.last, text, len + 1);
+    upstream.last_len = len;
+    *ret_script = upstream.script;
+    pthread_mutex_unlock(&upstream.lock);
+    return true;
 }
 
 static void *serve(void *arg)
 {
     int fd = (int)(intptr_t)arg;
-    while (hear_request(fd)) {
+    Script script;
+    while (hear_request(fd, &script)) {
         atomic_fetch_add(&upstream.requests, 1);
-        if (upstream.mute) continue;
-        Str rest = upstream.answer;
+        if (script.mute) continue;
+        Str rest = script.answer;
         while (rest.len) {
-            size_t n = upstream.piece ? MIN(upstream.piece, rest.len) : rest.len;
+            size_t n = script.piece ? MIN(script.piece, rest.len) : rest.len;
             if (send(fd, rest.ptr, n, MSG_NOSIGNAL) < 0) break;
             rest = str_from(rest, n);
             if (rest.len) usleep(1000);
         }
-        if (upstream.close_after) break;
+        if (script.close_after) break;
     }
     close(fd);
     atomic_fetch_add(&upstream.closed, 1);
@@ -142,7 +160,7 @@ static void start(const char *answer, const HttpClientOptions *options)
 {
     Error err = {0};
     upstream.path = socket_path();
-    upstream.answer = str_of(answer);
+    SET(answer, str_of(answer));
     CHECK_OK(http_listen_unix(upstream.path, &upstream.fd, &err), err);
     CHECK(fcntl(upstream.fd, F_SETFL, 0) == 0); /* accept waits */
     CHECK(pthread_create(&upstream.thread, NULL, accept_all, NULL) == 0);
@@ -263,8 +281,8 @@ TEST(http_client, every_framing_and_every_way_to_break_it)
     for (size_t i = 0; i < COUNT(cases); i++)
         for (size_t piece = 0; piece < 2; piece++) {
             start(cases[i].answer, NULL);
-            upstream.close_after = cases[i].close;
-            upstream.piece = piece * (i % 3 + 1);
+            SET(close_after, cases[i].close);
+            SET(piece, piece * (i % 3 + 1));
             Result result;
             HttpSend send = get;
             if (cases[i].head) send.method = STR("HEAD");
@@ -304,7 +322,7 @@ TEST(http_client, tells_whether_anything_was_sent)
     CHECK(!result.sent);
     http_client_free(lonely);
     /* The upstream dies over the request. */
-    upstream.close_after = true;
+    SET(close_after, true);
     ask(&get, &result);
     CHECK(result.err.kind == ERROR_IO && result.sent);
     /* What cannot be a request is not sent. */
@@ -334,7 +352,7 @@ TEST(http_client, tells_whether_anything_was_sent)
 TEST(http_client, a_dead_idle_link_costs_no_request)
 {
     start("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", NULL);
-    upstream.close_after = true;
+    SET(close_after, true);
     int answered = 0;
     for (int i = 0; i < 50; i++) {
         Result result;
@@ -358,7 +376,7 @@ TEST(http_client, deadlines)
     CHECK(result.err.kind == ERROR_TIMEOUT && result.sent);
     CHECK(strstr(result.err.text, "stalls"));
     strbuf_clear(&result.body);
-    upstream.mute = true;
+    SET(mute, true);
     HttpSend send = get;
     send.timeout = 0.05;
     double before = clock_seconds();
@@ -424,7 +442,7 @@ TEST(http_client, requests_wait_for_links_in_order)
     HttpClientCounts counts = http_client_counts(client);
     CHECK(counts.waiting == 0 && counts.in_flight == 0 && counts.open == 2 && counts.idle == 2);
     /* Freed with requests in flight: nobody is called, nothing leaks. */
-    upstream.mute = true;
+    SET(mute, true);
     for (int i = 0; i < 6; i++) http_client_send(client, &get, &receiver, &results[0]);
     HttpSend wrong = get;
     wrong.target = STR("x");
@@ -598,7 +616,7 @@ TEST(http_client, waiting_call)
              err);
     CHECK_INT(status, 201);
     CHECK_STR(body, STR("hi"));
-    upstream.mute = true;
+    SET(mute, true);
     CHECK(!http_call(upstream.path, STR("GET"), STR("/x"), NULL, 0, (Str){0}, 0.05, &arena, &status,
                      &body, &err));
     CHECK(err.kind == ERROR_TIMEOUT);

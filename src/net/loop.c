@@ -161,8 +161,9 @@ void loop_post(Loop *loop, LoopTask *task)
     bool first = !loop->tasks;
     *loop->tasks_end = task;
     loop->tasks_end = &task->next;
-    pthread_mutex_unlock(&loop->lock);
+    /* With the lock held: who sees the task run may free the loop, so we must be done with it. */
     if (first) wake(loop);
+    pthread_mutex_unlock(&loop->lock);
 }
 
 static LoopTask *unlink_task(LoopTask **list, const LoopTask *task)
