@@ -96,7 +96,7 @@ def member(ref):
 def shape(raw):
     out = {"type": raw["type"]}
     for key in ("min", "max", "pattern", "enum", "flattened", "sensitive", "union", "document", "payload", "event"):
-        if raw.get(key) not in (None, False):
+        if key in raw and raw[key] is not False:  # but 0 is a bound
             out[key] = raw[key]
     if "timestampFormat" in raw:
         out["time"] = raw["timestampFormat"]

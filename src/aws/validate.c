@@ -29,9 +29,10 @@ typedef struct Findings {
     const Reading *reading;
     StrBuf text;
     int n;
-    bool in_body;      /* of a REST request: the first finding is about its body */
-    bool only_missing; /* every one of them is a missing member */
-    Str first_missing; /* name of the first */
+    bool in_body;       /* of a REST request: the first finding is about its body */
+    bool storage_class; /* the first finding is about one, for which S3 has a code */
+    bool only_missing;  /* every one of them is a missing member */
+    Str first_missing;  /* name of the first */
 } Findings;
 
 /* ---- the sentence ---- */
@@ -112,6 +113,7 @@ static void begin_finding(Findings *findings, const Path *path, const Shape *sha
                           const Json *value)
 {
     StrBuf *out = &findings->text;
+    if (findings->n == 0) findings->storage_class = strcmp(shape->name, "StorageClass") == 0;
     if (findings->n++) strbuf_add(out, STR("; "));
     if (!value) {
         strbuf_add(out, STR("Value null at '"));
@@ -291,6 +293,14 @@ static void check_elements(Findings *findings, const Path *path, const Shape *sh
     strbuf_add_char(out, ']');
 }
 
+/* A payload that streams is no part of the tree. */
+static bool is_stream(const Findings *findings, const Shape *shape, const Member *member)
+{
+    const Route *route = findings->reading->route;
+    return shape->payload && route && route->operation && route->operation->streams_in &&
+           strcmp(shape->payload, member->name) == 0;
+}
+
 static bool is_plain(const Shape *shape)
 {
     return shape->type != SHAPE_STRUCTURE && shape->type != SHAPE_LIST && shape->type != SHAPE_MAP;
@@ -309,7 +319,7 @@ static void check_value(Findings *findings, const Path *path, const Shape *shape
             if (!path && findings->n == 0) findings->in_body = member->location == IN_BODY;
             if (given) {
                 check_value(findings, &step, member->shape, given, depth + 1);
-            } else if (member->required) {
+            } else if (member->required && !is_stream(findings, shape, member)) {
                 begin_finding(findings, &step, member->shape, NULL);
                 strbuf_add(&findings->text, STR("Member must not be null"));
                 if (!findings->first_missing.ptr) findings->first_missing = str_of(member->name);
@@ -389,6 +399,7 @@ bool validate(Reading *reading, const Shape *shape, const Json *value)
         Str text = strbuf_str(&findings.text);
         bool s3 = strcmp(service, "s3") == 0;
         if (s3 && findings.in_body) reading->code = "MalformedXML";
+        if (s3 && findings.storage_class) reading->code = "InvalidStorageClass";
         error_set(reading->err, ERROR_INVALID, "%d validation error%s detected: %.*s", findings.n,
                   findings.n == 1 ? "" : "s", STR_ARG(text));
     }

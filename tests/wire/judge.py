@@ -159,6 +159,9 @@ def value_of(shape, depth=0, where="body", least=0):
                 continue
             place = {"uri": "uri", "header": "header", "headers": "header", "querystring": "query"}.get(
                 member.serialization.get("location"), where)
+            if member.serialization.get("location") == "statusCode":
+                out[name] = 200
+                continue
             try:
                 # Required lists and structures must not be empty where that cannot be told from absence.
                 out[name] = value_of(member, depth + 1, place, int(needed))
@@ -303,6 +306,83 @@ def try_request(service, model, name, protocol):
     check("%s.%s over %s is read" % (service, name, protocol), message, want, raw)
 
 
+def places(shape, value, where, path, found, depth=0):
+    """Every scalar, list and map in a value that has a constraint, with a function that replaces it."""
+    kind = shape.type_name
+    if depth > 8 or getattr(shape, "is_document_type", False):
+        return
+    if kind == "structure":
+        for name, inner in value.items():
+            member = shape.members[name]
+            place = member.serialization.get("location", where)
+
+            def put(new, name=name):
+                value[name] = new
+
+            found.append((member, inner, put, place, name))
+            places(member, inner, place, path + [name], found, depth + 1)
+    elif kind == "list":
+        for inner in value:
+            if shape.member.type_name == "structure":
+                places(shape.member, inner, where, path, found, depth + 1)
+
+
+def spoil(shape, value):
+    """A value that breaks a constraint, and what the refusal must say."""
+    meta, kind = shape.metadata, shape.type_name
+    ways = []
+    if kind == "string":
+        if shape.enum:
+            ways.append(("no-such-word", "Member must satisfy enum value set: [%s" % shape.enum[0]))
+        if meta.get("max", 1 << 20) < 3000:
+            ways.append(("a" * (meta["max"] + 1), "Member must have length less than or equal to %d" % meta["max"]))
+        if meta.get("min", 0) > 1:
+            ways.append(("a" * (meta["min"] - 1), "Member must have length greater than or equal to %d" % meta["min"]))
+        if "pattern" in meta and meta.get("max", 9) > 3 and not re.search(r"^\.|\.\*|\\S|\^|\(\?|u00|uD7FF|x[02]|p\{|!|~", meta["pattern"]):
+            ways.append(("!~!", "Member must satisfy regular expression pattern: " + meta["pattern"]))
+    elif kind in ("integer", "long"):
+        if "max" in meta and meta["max"] < 2 ** 31 - 1:
+            ways.append((int(meta["max"]) + 1, "Member must have value less than or equal to %d" % meta["max"]))
+        if "min" in meta:
+            ways.append((int(meta["min"]) - 1, "Member must have value greater than or equal to %d" % meta["min"]))
+    elif kind == "list" and value and meta.get("max", 1 << 20) < 60:
+        ways.append(((value * (meta["max"] + 1))[:meta["max"] + 1],
+                     "Member must have length less than or equal to %d" % meta["max"]))
+    return draw.choice(ways) if ways else None
+
+
+def try_refusal(service, model, name, protocol):
+    """A request with one member at its limit + 1, or outside its words: refused in AWS's sentence."""
+    operation = model.operation_model(name)
+    shape = operation.input_shape
+    try:
+        params = value_of(shape) if shape else {}
+    except Impossible:
+        return
+    if "Bucket" in params:
+        params["Bucket"] = "bucket-1"
+    if "RequestRoute" in params:
+        params["RequestRoute"] = "route"
+    found = []
+    if shape:
+        places(shape, params, "body", [], found)
+    draw.shuffle(found)
+    for member, value, put, where, member_name in found:
+        spoilt = spoil(member, value)
+        # botocore fills in idempotency tokens itself; names in a path choose the route.
+        if not spoilt or member_name in ("Bucket", "RequestRoute", "Key"):
+            continue
+        put(spoilt[0])
+        serializer = botocore.serialize.create_serializer(protocol, include_validation=False)
+        raw = raw_request(serializer.serialize_to_request(params, operation), "localhost:8000")
+        got = ask("request %s" % model.signing_name, raw)
+        text = got.get("text", "not refused")
+        sentence = spoilt[1] if len(spoilt[1]) < 300 else spoilt[1][:300]
+        check("%s.%s over %s: %s" % (service, name, protocol, member_name), sentence in text, True, (text, sentence, raw))
+        counts["refusals"] += 1
+        return
+
+
 def response(got):
     headers = botocore.awsrequest.HeadersDict({k: v for k, v in got["fields"]})
     if got["type"]:
@@ -388,6 +468,7 @@ def main():
                 for _ in range(ROUNDS):
                     try_request(service, model, name, protocol)
                     try_answer(service, model, name, protocol)
+                    try_refusal(service, model, name, protocol)
                 try_error(service, model, name, protocol)
     frame = base64.b64decode(ask("frame", b"some \x00 bytes")["body"])
     buffer = EventStreamBuffer()
@@ -397,7 +478,8 @@ def main():
           [{":event-type": "PayloadPart", ":message-type": "event"}, b"some \x00 bytes".hex()])
     for failure in failures:
         print(failure)
-    print("%d values without a text for their pattern, %d streams left out" % (counts["impossible"], counts["streams"]))
+    print("%d values without a text for their pattern, %d streams left out, %d refusals" %
+          (counts["impossible"], counts["streams"], counts["refusals"]))
     print("%d passed, %d failed" % (counts["passed"], counts["failed"]))
     sys.exit(counts["failed"] > 0)
 
