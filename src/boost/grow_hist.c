@@ -89,7 +89,7 @@ typedef struct HistBuilder {
     HistSearch search;
 
     uint32_t *rows[2];
-    HistSum *q[2];
+    HistPairs q[2];
 
     HistSum **free_hists;
     size_t n_free, n_hists, hists_max, free_capacity;
@@ -114,7 +114,7 @@ typedef struct HistBuilder {
     BuildTask *builds;
     const int32_t *built; /* nodes whose histograms were just built */
     SearchTask *searches;
-    GradSum *partial; /* per chunk of rows */
+    HistMagnitude *partial; /* per chunk of rows */
     HistSum *chunk_sums;
     int32_t *row_leaf;
     uint8_t *label; /* leaf of a row while trees have at most 255 nodes, else NULL */
@@ -161,7 +161,7 @@ static void build_hist(void *arg, size_t chunk, size_t begin, size_t end)
     size_t at = node->begin + task->begin, n_slots = (size_t)b->bins->n_slots;
     bool identity = b->identity && task->node == 0;
     const uint32_t *rows = identity ? NULL : b->rows[node->buffer] + at;
-    const HistSum *q = b->q[node->buffer] + at;
+    HistPairs q = hist_pairs_from(b->q[node->buffer], at);
     if (!task->shared) {
         memset(node->hist, 0, n_slots * sizeof *node->hist);
         hist_add(b->bins, rows, at, task->n, q, node->hist);
@@ -327,10 +327,11 @@ static void move_rows(void *arg, size_t chunk, size_t begin, size_t end)
         return;
     }
     int to = !node->buffer;
-    partition_move(
-        bits, rows, b->q[node->buffer] + at, at, task->n, task->n_left, b->rows[to] + task->left_at,
-        wants_sums(b, left, right) ? b->q[to] + task->left_at : NULL, b->rows[to] + task->right_at,
-        wants_sums(b, right, left) ? b->q[to] + task->right_at : NULL);
+    HistPairs to_left = {0}, to_right = {0};
+    if (wants_sums(b, left, right)) to_left = hist_pairs_from(b->q[to], task->left_at);
+    if (wants_sums(b, right, left)) to_right = hist_pairs_from(b->q[to], task->right_at);
+    partition_move(bits, rows, hist_pairs_from(b->q[node->buffer], at), at, task->n, task->n_left,
+                   b->rows[to] + task->left_at, to_left, b->rows[to] + task->right_at, to_right);
 }
 
 /* The rows of each family's parent, to its children. */
@@ -593,43 +594,52 @@ static void quantize_rows(void *arg, size_t chunk, size_t begin, size_t end)
 {
     HistBuilder *b = arg;
     Random random = random_stream(b->seed, 0x51a7);
-    hist_quantize(b->task->gh, b->task->stride, begin, end, b->search.unit,
-                  (uint32_t)random_u64(random, b->task->tree), b->q[0] + begin);
-    HistSum sum = 0; /* while they are in the cache */
-    for (size_t i = begin; i < end; i++) sum += b->q[0][i];
-    b->chunk_sums[chunk] = sum;
+    b->chunk_sums[chunk] = hist_quantize(b->task->gh, b->task->stride, begin, end, b->search.unit,
+                                         (uint32_t)random_u64(random, b->task->tree),
+                                         hist_pairs_from(b->q[0], begin));
+}
+
+/* Lists the chosen rows and keeps their pairs; returns how many they are. */
+static size_t keep_chosen(HistBuilder *b, const uint8_t *chosen, size_t n)
+{
+    uint32_t *narrow = b->q[0].q;
+    HistSum *wide = b->q[0].q;
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        b->rows[0][kept] = (uint32_t)i;
+        if (b->q[0].narrow)
+            narrow[kept] = narrow[i];
+        else
+            wide[kept] = wide[i];
+        kept += chosen[i] != 0;
+    }
+    return kept;
 }
 
 /* Rows and their rounded gradients into the first buffer, in the order of rows. */
 static bool start_tree(HistBuilder *b, Error *err)
 {
     size_t n = (size_t)b->bins->n_rows, n_chunks = chunk_count(n, QUANTIZE_CHUNK);
-    b->partial = arena_array(&b->scratch, GradSum, n_chunks);
+    b->partial = arena_array(&b->scratch, HistMagnitude, n_chunks);
     b->chunk_sums = arena_array(&b->scratch, HistSum, n_chunks);
     parallel_for(b->pool, n, QUANTIZE_CHUNK, measure_rows, b);
-    GradSum total = {0, 0};
+    HistMagnitude total = {{0, 0}, {0, 0}};
     for (size_t c = 0; c < n_chunks; c++) {
-        total.g += b->partial[c].g;
-        total.h += b->partial[c].h;
+        total.sum.g += b->partial[c].sum.g;
+        total.sum.h += b->partial[c].sum.h;
+        total.most.g = MAX(total.most.g, b->partial[c].most.g);
+        total.most.h = MAX(total.most.h, b->partial[c].most.h);
     }
-    if (!isfinite(total.g) || !isfinite(total.h))
+    if (!isfinite(total.sum.g) || !isfinite(total.sum.h))
         return error_set(err, ERROR_NUMERIC,
                          "the gradients are no longer finite; a smaller eta, or a bound by "
                          "max_delta_step, helps");
-    b->search.unit = hist_unit(total, n);
+    b->search.unit = hist_unit(total, n, &b->q[0].narrow);
+    b->q[1].narrow = b->q[0].narrow;
     parallel_for(b->pool, n, QUANTIZE_CHUNK, quantize_rows, b);
 
     b->identity = !b->task->chosen;
-    b->n_rows = n;
-    if (!b->identity) {
-        size_t kept = 0;
-        for (size_t i = 0; i < n; i++) {
-            b->rows[0][kept] = (uint32_t)i;
-            b->q[0][kept] = b->q[0][i];
-            kept += b->task->chosen[i] != 0;
-        }
-        b->n_rows = kept;
-    }
+    b->n_rows = b->identity ? n : keep_chosen(b, b->task->chosen, n);
     HistSum sum = 0; /* rows that were not chosen have 0 */
     for (size_t c = 0; c < n_chunks; c++) sum += b->chunk_sums[c];
     if (!reserve_nodes(b, 64, err)) return false;
@@ -902,7 +912,7 @@ static void hist_free(Builder *base)
     for (int i = 0; i < b->n_workspaces; i++) data_free(b->workspaces[i].hist);
     for (int k = 0; k < 2; k++) {
         data_free(b->rows[k]);
-        data_free(b->q[k]);
+        data_free(b->q[k].q);
     }
     data_free(b->label);
     data_free(b->nodes);
@@ -943,8 +953,8 @@ bool hist_builder_new(const BoostParams *params, BoostData *train, BoostData *va
 
     for (int k = 0; k < 2; k++) {
         b->rows[k] = data_array(uint32_t, n_rows + HIST_ROWS_AHEAD, "the rows", err);
-        b->q[k] = data_array(HistSum, n_rows + 16, "the rounded gradients", err);
-        if (!b->rows[k] || !b->q[k]) return false;
+        b->q[k].q = data_array(HistSum, n_rows + 16, "the rounded gradients", err);
+        if (!b->rows[k] || !b->q[k].q) return false;
     }
     if (b->policy == GROW_DEPTHWISE && b->max_depth > 0 && b->max_depth <= 7) {
         b->label = data_array(uint8_t, n_rows, "the leaves", err);

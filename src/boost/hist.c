@@ -41,40 +41,51 @@ static inline F64x8 load8(const float *x)
     return __builtin_convertvector(v, F64x8);
 }
 
-static inline __attribute__((always_inline)) GradSum magnitude(const float *gh, int64_t stride,
-                                                               size_t begin, size_t end)
+static inline F64x8 greater(F64x8 a, F64x8 b)
+{
+    I64x8 more = a > b;
+    return (F64x8)(((I64x8)a & more) | ((I64x8)b & ~more));
+}
+
+static inline __attribute__((always_inline)) HistMagnitude magnitude(const float *gh,
+                                                                     int64_t stride, size_t begin,
+                                                                     size_t end)
 {
     UNINITIALIZED _Alignas(64) float g[TILE], h[TILE];
-    F64x8 sum_g = {0}, sum_h = {0};
+    F64x8 sum_g = {0}, sum_h = {0}, most_g = {0}, most_h = {0};
     for (size_t i = begin; i < end; i += TILE) {
         size_t n = MIN((size_t)TILE, end - i);
         split_pairs(gh, stride, i, n, g, h);
         for (size_t k = 0; k < n; k += 8) {
-            F64x8 x = load8(g + k);
-            I64x8 bits = (I64x8)x & INT64_MAX;
-            sum_g += (F64x8)bits;
-            sum_h += load8(h + k);
+            F64x8 x = (F64x8)((I64x8)load8(g + k) & INT64_MAX), y = load8(h + k);
+            sum_g += x;
+            sum_h += y;
+            most_g = greater(x, most_g);
+            most_h = greater(y, most_h);
         }
     }
-    GradSum sum = {0, 0};
+    HistMagnitude all = {{0, 0}, {0, 0}};
     for (int k = 0; k < 8; k++) {
-        sum.g += sum_g[k];
-        sum.h += sum_h[k];
+        all.sum.g += sum_g[k];
+        all.sum.h += sum_h[k];
+        all.most.g = MAX(all.most.g, most_g[k]);
+        all.most.h = MAX(all.most.h, most_h[k]);
     }
-    return sum;
+    return all;
 }
 
 /* A double near 1.5 * 2^52 has its integer part in the low bits of its representation. */
 #define ROUNDER 0x1.8p52
 
-static inline __attribute__((always_inline)) void quantize(const float *gh, int64_t stride,
-                                                           size_t begin, size_t end, double scale_g,
-                                                           double scale_h, uint32_t seed,
-                                                           HistSum *q)
+static inline __attribute__((always_inline)) HistSum quantize(const float *gh, int64_t stride,
+                                                              size_t begin, size_t end,
+                                                              double scale_g, double scale_h,
+                                                              uint32_t seed, void *q, bool narrow)
 {
     UNINITIALIZED _Alignas(64) float g[TILE + 8], h[TILE + 8];
     const U32x8 iota = {0, 1, 2, 3, 4, 5, 6, 7};
     const F64x8 rounder = (F64x8){0} + ROUNDER;
+    I64x8 sums = {0};
     for (size_t i = begin; i < end; i += TILE) {
         size_t n = MIN((size_t)TILE, end - i);
         split_pairs(gh, stride, i, n, g, h);
@@ -92,46 +103,52 @@ static inline __attribute__((always_inline)) void quantize(const float *gh, int6
             I64x8 qg = (I64x8)(load8(g + k) * scale_g + ug + rounder) - (I64x8)rounder;
             I64x8 qh = (I64x8)(load8(h + k) * scale_h + uh + rounder) - (I64x8)rounder;
             I64x8 packed = (qg << 32) + qh;
-            if (n - k >= 8)
-                memcpy(q + i - begin + k, &packed, sizeof packed);
-            else
-                memcpy(q + i - begin + k, &packed, (n - k) * sizeof *q);
+            size_t m = MIN(n - k, (size_t)8);
+            if (m < 8)
+                for (size_t l = m; l < 8; l++) packed[l] = 0;
+            sums += packed;
+            if (narrow) {
+                U32x8 small = __builtin_convertvector((qg << 16) + qh, U32x8);
+                memcpy((uint32_t *)q + (i - begin + k), &small, m * sizeof(uint32_t));
+            } else {
+                memcpy((HistSum *)q + (i - begin + k), &packed, m * sizeof(HistSum));
+            }
         }
     }
+    HistSum sum = 0;
+    for (int k = 0; k < 8; k++) sum += (HistSum)sums[k];
+    return sum;
 }
 
+#define QUANTIZE(level, target)                                                                    \
+    target static HistSum quantize_##level(const float *gh, int64_t stride, size_t begin,          \
+                                           size_t end, HistUnit unit, uint32_t seed,               \
+                                           HistPairs pairs)                                        \
+    {                                                                                              \
+        if (pairs.narrow)                                                                          \
+            return quantize(gh, stride, begin, end, 1 / unit.g, 1 / unit.h, seed, pairs.q, true);  \
+        return quantize(gh, stride, begin, end, 1 / unit.g, 1 / unit.h, seed, pairs.q, false);     \
+    }                                                                                              \
+    target static HistMagnitude magnitude_##level(const float *gh, int64_t stride, size_t begin,   \
+                                                  size_t end)                                      \
+    {                                                                                              \
+        return magnitude(gh, stride, begin, end);                                                  \
+    }
+
+QUANTIZE(base, )
 #if CLARY_X86
-TARGET_AVX512 static GradSum magnitude_avx512(const float *gh, int64_t stride, size_t begin,
-                                              size_t end)
-{
-    return magnitude(gh, stride, begin, end);
-}
-
-TARGET_AVX2 static GradSum magnitude_avx2(const float *gh, int64_t stride, size_t begin, size_t end)
-{
-    return magnitude(gh, stride, begin, end);
-}
-
-TARGET_AVX512 static void quantize_avx512(const float *gh, int64_t stride, size_t begin, size_t end,
-                                          double scale_g, double scale_h, uint32_t seed, HistSum *q)
-{
-    quantize(gh, stride, begin, end, scale_g, scale_h, seed, q);
-}
-
-TARGET_AVX2 static void quantize_avx2(const float *gh, int64_t stride, size_t begin, size_t end,
-                                      double scale_g, double scale_h, uint32_t seed, HistSum *q)
-{
-    quantize(gh, stride, begin, end, scale_g, scale_h, seed, q);
-}
+QUANTIZE(avx2, TARGET_AVX2)
+QUANTIZE(avx512, TARGET_AVX512)
 #endif
+#undef QUANTIZE
 
-GradSum hist_magnitude(const float *gh, int64_t stride, size_t begin, size_t end)
+HistMagnitude hist_magnitude(const float *gh, int64_t stride, size_t begin, size_t end)
 {
 #if CLARY_X86
     if (cpu_level() >= CPU_AVX512) return magnitude_avx512(gh, stride, begin, end);
     if (cpu_level() >= CPU_AVX2) return magnitude_avx2(gh, stride, begin, end);
 #endif
-    return magnitude(gh, stride, begin, end);
+    return magnitude_base(gh, stride, begin, end);
 }
 
 /* The power of two 2^k, the largest for which total * 2^k + n fits 31 bits, as 2^-k. */
@@ -143,25 +160,36 @@ static double unit_for(double total, size_t n)
     return ldexp(1, 1 - MAX(MIN(exponent, 120), -120));
 }
 
-HistUnit hist_unit(GradSum magnitude, size_t n)
+/* The unit in which no row has more than `limit`, unless the average row would have too few then. */
+static bool narrow_unit(double total, double most, size_t n, double limit, double *unit)
 {
-    return (HistUnit){unit_for(magnitude.g, n), unit_for(magnitude.h, n)};
+    enum { AVERAGE_MIN = 512 };
+    double wide = *unit;
+    while (most / wide > limit) wide *= 2;
+    if (total > 0 && total / (double)n < AVERAGE_MIN * wide) return false;
+    *unit = wide;
+    return true;
 }
 
-void hist_quantize(const float *gh, int64_t stride, size_t begin, size_t end, HistUnit unit,
-                   uint32_t seed, HistSum *q)
+HistUnit hist_unit(HistMagnitude magnitude, size_t n, bool *ret_narrow)
+{
+    enum { ROWS_MIN = 65536 }; /* below that there is little to be moved */
+    HistUnit unit = {unit_for(magnitude.sum.g, n), unit_for(magnitude.sum.h, n)}, narrow = unit;
+    *ret_narrow = n >= ROWS_MIN &&
+                  narrow_unit(magnitude.sum.g, magnitude.most.g, n, 32766, &narrow.g) &&
+                  narrow_unit(magnitude.sum.h, magnitude.most.h, n, 65534, &narrow.h);
+    return *ret_narrow ? narrow : unit;
+}
+
+HistSum hist_quantize(const float *gh, int64_t stride, size_t begin, size_t end, HistUnit unit,
+                      uint32_t seed, HistPairs pairs)
 {
 #if CLARY_X86
-    if (cpu_level() >= CPU_AVX512) {
-        quantize_avx512(gh, stride, begin, end, 1 / unit.g, 1 / unit.h, seed, q);
-        return;
-    }
-    if (cpu_level() >= CPU_AVX2) {
-        quantize_avx2(gh, stride, begin, end, 1 / unit.g, 1 / unit.h, seed, q);
-        return;
-    }
+    if (cpu_level() >= CPU_AVX512)
+        return quantize_avx512(gh, stride, begin, end, unit, seed, pairs);
+    if (cpu_level() >= CPU_AVX2) return quantize_avx2(gh, stride, begin, end, unit, seed, pairs);
 #endif
-    quantize(gh, stride, begin, end, 1 / unit.g, 1 / unit.h, seed, q);
+    return quantize_base(gh, stride, begin, end, unit, seed, pairs);
 }
 
 /* ---- histograms ---- */
@@ -358,8 +386,8 @@ void hist_complete(const Bins *bins, HistSum sum, HistSum *hist)
     }
 }
 
-void hist_add(const Bins *bins, const uint32_t *rows, size_t first, size_t n, const HistSum *q,
-              HistSum *hist)
+static void add_wide_pairs(const Bins *bins, const uint32_t *rows, size_t first, size_t n,
+                           const HistSum *q, HistSum *hist)
 {
     if (bins->any_frequent) add_extra(bins, rows, first, n, q, hist);
     if (bins->width == 1)
@@ -368,6 +396,60 @@ void hist_add(const Bins *bins, const uint32_t *rows, size_t first, size_t n, co
         add_wide(bins, rows, first, n, q, hist);
     else
         add_sparse(bins, rows, first, n, q, hist);
+}
+
+static inline __attribute__((always_inline)) void widen(const uint32_t *narrow, size_t n,
+                                                        HistSum *q)
+{
+    for (size_t i = 0; i < n; i += 8) { /* blocks of pairs are padded */
+        U32x8 x;
+        memcpy(&x, narrow + i, sizeof x);
+        I64x8 g = __builtin_convertvector((I32x8)x >> 16, I64x8) << 32;
+        g += __builtin_convertvector(x & 0xffff, I64x8);
+        memcpy(q + i, &g, sizeof g);
+    }
+}
+
+#if CLARY_X86
+TARGET_AVX512 static void widen_avx512(const uint32_t *narrow, size_t n, HistSum *q)
+{
+    widen(narrow, n, q);
+}
+
+TARGET_AVX2 static void widen_avx2(const uint32_t *narrow, size_t n, HistSum *q)
+{
+    widen(narrow, n, q);
+}
+#endif
+
+static void widen_pairs(const uint32_t *narrow, size_t n, HistSum *q)
+{
+#if CLARY_X86
+    if (cpu_level() >= CPU_AVX512) {
+        widen_avx512(narrow, n, q);
+        return;
+    }
+    if (cpu_level() >= CPU_AVX2) {
+        widen_avx2(narrow, n, q);
+        return;
+    }
+#endif
+    widen(narrow, n, q);
+}
+
+void hist_add(const Bins *bins, const uint32_t *rows, size_t first, size_t n, HistPairs pairs,
+              HistSum *hist)
+{
+    if (!pairs.narrow) {
+        add_wide_pairs(bins, rows, first, n, pairs.q, hist);
+        return;
+    }
+    UNINITIALIZED _Alignas(64) HistSum q[TILE_ROWS];
+    for (size_t i = 0; i < n; i += TILE_ROWS) {
+        size_t m = MIN((size_t)TILE_ROWS, n - i);
+        widen_pairs((const uint32_t *)pairs.q + i, m, q);
+        add_wide_pairs(bins, rows ? rows + i : NULL, first + i, m, q, hist);
+    }
 }
 
 void hist_sum(HistSum *sums, const HistSum *other, size_t n)

@@ -22,22 +22,40 @@ static inline GradSum hist_value(HistSum sum, HistUnit unit)
     return (GradSum){(double)(int32_t)(sum >> 32) * unit.g, (double)(uint32_t)sum * unit.h};
 }
 
-/* Sums of |g| and h of rows [begin, end); not finite when a gradient is not. */
-GradSum hist_magnitude(const float *gh, int64_t stride, size_t begin, size_t end);
+/* Rounded gradient pairs of rows: sums of one row each, or, where both halves fit 16 bits, in 32 bits
+ * (narrow), which are moved about in less time. */
+typedef struct HistPairs {
+    void *q;
+    bool narrow;
+} HistPairs;
 
-/* Units in which n rows of these magnitudes fit. */
-HistUnit hist_unit(GradSum magnitude, size_t n);
+static inline HistPairs hist_pairs_from(HistPairs pairs, size_t i)
+{
+    return (HistPairs){(char *)pairs.q + i * (pairs.narrow ? sizeof(uint32_t) : sizeof(HistSum)),
+                       pairs.narrow};
+}
 
-/* Pairs of rows [begin, end) as sums, rounded up or down at random in proportion, so that they are
- * right on average; the random numbers are a function of (seed, row). */
-void hist_quantize(const float *gh, int64_t stride, size_t begin, size_t end, HistUnit unit,
-                   uint32_t seed, HistSum *q);
+typedef struct HistMagnitude { /* of some rows: sums and greatest of |g| and h */
+    GradSum sum, most;
+} HistMagnitude;
 
-/* Adds q[i] to the histogram of each column's bin, for rows[i] or (rows NULL) row first + i.  Reads
+/* Of rows [begin, end); the sums are not finite when a gradient is not. */
+HistMagnitude hist_magnitude(const float *gh, int64_t stride, size_t begin, size_t end);
+
+/* Units in which n rows of these magnitudes fit.  *ret_narrow: each fits 32 bits.  Of many rows, units may
+ * be coarser for that, as long as the average row still has some hundreds of them. */
+HistUnit hist_unit(HistMagnitude magnitude, size_t n, bool *ret_narrow);
+
+/* Pairs of rows [begin, end) into pairs [0, end - begin), rounded up or down at random in proportion, so
+ * that they are right on average; the random numbers are a function of (seed, row).  Returns their sum. */
+HistSum hist_quantize(const float *gh, int64_t stride, size_t begin, size_t end, HistUnit unit,
+                      uint32_t seed, HistPairs pairs);
+
+/* Adds pair i to the histogram of each column's bin, for rows[i] or (rows NULL) row first + i.  Reads
  * rows[] up to HIST_ROWS_AHEAD entries beyond n: valid row numbers, which it fetches ahead. */
 enum { HIST_ROWS_AHEAD = 32 };
 
-void hist_add(const Bins *bins, const uint32_t *rows, size_t first, size_t n, const HistSum *q,
+void hist_add(const Bins *bins, const uint32_t *rows, size_t first, size_t n, HistPairs pairs,
               HistSum *hist);
 
 /* After all rows of a node with this sum have been added: fills in the bins that hist_add leaves out. */

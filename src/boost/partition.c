@@ -153,30 +153,35 @@ void partition_label(const uint64_t *bits, const uint32_t *rows, size_t first, s
     }
 }
 
-static void move_base(const uint64_t *bits, const uint32_t *rows, const HistSum *q, size_t first,
-                      size_t n, uint32_t *left_rows, HistSum *left_q, uint32_t *right_rows,
-                      HistSum *right_q)
+/* The pairs of one side, of `size` bytes each. */
+static void move_pairs(const uint64_t *bits, const char *q, size_t n, bool side, size_t size,
+                       char *to)
+{
+    for (size_t i = 0; i < n; i++) {
+        if ((bits[i / 64] >> (i & 63) & 1) != side) continue;
+        memcpy(to, q + i * size, size);
+        to += size;
+    }
+}
+
+static void move_rows(const uint64_t *bits, const uint32_t *rows, size_t first, size_t n,
+                      uint32_t *left_rows, uint32_t *right_rows)
 {
     for (size_t i = 0; i < n; i++) {
         bool left = bits[i / 64] >> (i & 63) & 1;
         uint32_t *to = left ? left_rows : right_rows;
-        HistSum *to_q = left ? left_q : right_q;
         *to = rows ? rows[i] : (uint32_t)(first + i);
-        if (to_q) *to_q = q[i];
         left_rows += left;
         right_rows += !left;
-        left_q += left && left_q;
-        right_q += !left && right_q;
     }
 }
 
 #if CLARY_X86
 /* Whole vectors while there is room before `end`: what they write too much is written again.  Masked
  * stores beside the neighbour's rows. */
-TARGET_AVX512 static inline __attribute__((always_inline)) void store_rows(uint32_t **to,
-                                                                           const uint32_t *end,
-                                                                           __m512i row,
-                                                                           unsigned keep)
+TARGET_AVX512 static inline __attribute__((always_inline)) void store_32(uint32_t **to,
+                                                                         const uint32_t *end,
+                                                                         __m512i row, unsigned keep)
 {
     unsigned n = (unsigned)_mm_popcnt_u32(keep);
     __m512i kept = _mm512_maskz_compress_epi32((__mmask16)keep, row);
@@ -187,9 +192,9 @@ TARGET_AVX512 static inline __attribute__((always_inline)) void store_rows(uint3
     *to += n;
 }
 
-TARGET_AVX512 static inline __attribute__((always_inline)) void store_q(HistSum **to,
-                                                                        const HistSum *end,
-                                                                        __m512i q, unsigned keep)
+TARGET_AVX512 static inline __attribute__((always_inline)) void store_64(HistSum **to,
+                                                                         const HistSum *end,
+                                                                         __m512i q, unsigned keep)
 {
     unsigned n = (unsigned)_mm_popcnt_u32(keep);
     __m512i kept = _mm512_maskz_compress_epi64((__mmask8)keep, q);
@@ -200,46 +205,76 @@ TARGET_AVX512 static inline __attribute__((always_inline)) void store_q(HistSum 
     *to += n;
 }
 
-TARGET_AVX512 static void move_avx512(const uint64_t *bits, const uint32_t *rows, const HistSum *q,
-                                      size_t first, size_t n, size_t n_left, uint32_t *left_rows,
-                                      HistSum *left_q, uint32_t *right_rows, HistSum *right_q)
+TARGET_AVX512 static inline __attribute__((always_inline)) void move_avx512(
+    const uint64_t *bits, const uint32_t *rows, const void *q, size_t first, size_t n,
+    size_t n_left, uint32_t *left_rows, void *left, uint32_t *right_rows, void *right, bool narrow)
 {
     const uint32_t *left_end = left_rows + n_left, *right_end = right_rows + (n - n_left);
-    const HistSum *left_q_end = left_q + (left_q ? n_left : 0);
-    const HistSum *right_q_end = right_q + (right_q ? n - n_left : 0);
+    uint32_t *left_32 = left, *right_32 = right;
+    HistSum *left_64 = left, *right_64 = right;
+    const uint32_t *left_32_end = left_32 + (left ? n_left : 0),
+                   *right_32_end = right_32 + (right ? n - n_left : 0);
+    const HistSum *left_64_end = left_64 + (left ? n_left : 0),
+                  *right_64_end = right_64 + (right ? n - n_left : 0);
     const __m512i iota = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
     for (size_t i = 0; i < n; i += 16) {
         unsigned valid = n - i >= 16 ? 0xffff : (1u << (n - i)) - 1;
-        unsigned left = (unsigned)(bits[i / 64] >> (i & 63)) & valid, right = valid & ~left;
+        unsigned goes_left = (unsigned)(bits[i / 64] >> (i & 63)) & valid,
+                 goes_right = valid & ~goes_left;
         __m512i row = rows ? _mm512_maskz_loadu_epi32((__mmask16)valid, rows + i)
                            : _mm512_add_epi32(iota, _mm512_set1_epi32((int)(first + i)));
-        store_rows(&left_rows, left_end, row, left);
-        store_rows(&right_rows, right_end, row, right);
-        if (!left_q && !right_q) continue;
-        __m512i low = _mm512_maskz_loadu_epi64((__mmask8)valid, q + i);
-        __m512i high = _mm512_maskz_loadu_epi64((__mmask8)(valid >> 8), q + i + 8);
-        if (left_q) {
-            store_q(&left_q, left_q_end, low, left & 255);
-            store_q(&left_q, left_q_end, high, left >> 8);
+        store_32(&left_rows, left_end, row, goes_left);
+        store_32(&right_rows, right_end, row, goes_right);
+        if (!left && !right) continue;
+        if (narrow) {
+            __m512i pair = _mm512_maskz_loadu_epi32((__mmask16)valid, (const uint32_t *)q + i);
+            if (left) store_32(&left_32, left_32_end, pair, goes_left);
+            if (right) store_32(&right_32, right_32_end, pair, goes_right);
+            continue;
         }
-        if (right_q) {
-            store_q(&right_q, right_q_end, low, right & 255);
-            store_q(&right_q, right_q_end, high, right >> 8);
+        const HistSum *sum = (const HistSum *)q + i;
+        __m512i low = _mm512_maskz_loadu_epi64((__mmask8)valid, sum);
+        __m512i high = _mm512_maskz_loadu_epi64((__mmask8)(valid >> 8), sum + 8);
+        if (left) {
+            store_64(&left_64, left_64_end, low, goes_left & 255);
+            store_64(&left_64, left_64_end, high, goes_left >> 8);
+        }
+        if (right) {
+            store_64(&right_64, right_64_end, low, goes_right & 255);
+            store_64(&right_64, right_64_end, high, goes_right >> 8);
         }
     }
 }
+
+TARGET_AVX512 static void move_narrow(const uint64_t *bits, const uint32_t *rows, const void *q,
+                                      size_t first, size_t n, size_t n_left, uint32_t *left_rows,
+                                      void *left, uint32_t *right_rows, void *right)
+{
+    move_avx512(bits, rows, q, first, n, n_left, left_rows, left, right_rows, right, true);
+}
+
+TARGET_AVX512 static void move_wide(const uint64_t *bits, const uint32_t *rows, const void *q,
+                                    size_t first, size_t n, size_t n_left, uint32_t *left_rows,
+                                    void *left, uint32_t *right_rows, void *right)
+{
+    move_avx512(bits, rows, q, first, n, n_left, left_rows, left, right_rows, right, false);
+}
 #endif
 
-void partition_move(const uint64_t *bits, const uint32_t *rows, const HistSum *q, size_t first,
-                    size_t n, size_t n_left, uint32_t *left_rows, HistSum *left_q,
-                    uint32_t *right_rows, HistSum *right_q)
+void partition_move(const uint64_t *bits, const uint32_t *rows, HistPairs pairs, size_t first,
+                    size_t n, size_t n_left, uint32_t *left_rows, HistPairs left,
+                    uint32_t *right_rows, HistPairs right)
 {
 #if CLARY_X86
     if (cpu_level() >= CPU_AVX512) {
-        move_avx512(bits, rows, q, first, n, n_left, left_rows, left_q, right_rows, right_q);
+        (pairs.narrow ? move_narrow : move_wide)(bits, rows, pairs.q, first, n, n_left, left_rows,
+                                                 left.q, right_rows, right.q);
         return;
     }
 #endif
     (void)n_left;
-    move_base(bits, rows, q, first, n, left_rows, left_q, right_rows, right_q);
+    size_t size = pairs.narrow ? sizeof(uint32_t) : sizeof(HistSum);
+    move_rows(bits, rows, first, n, left_rows, right_rows);
+    if (left.q) move_pairs(bits, pairs.q, n, true, size, left.q);
+    if (right.q) move_pairs(bits, pairs.q, n, false, size, right.q);
 }

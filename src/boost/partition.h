@@ -27,11 +27,11 @@ size_t partition_bits(const Bins *bins, const BinTest *test, const uint32_t *row
 void partition_label(const uint64_t *bits, const uint32_t *rows, size_t first, size_t n,
                      uint8_t left, uint8_t right, uint8_t *label);
 
-/* Moves rows (NULL: first + i) and their sums in order: to left_rows and left_q where the bit is
- * set, else to the right.  Where left_q or right_q is NULL, that side's sums are not wanted.
+/* Moves rows (NULL: first + i) and their pairs in order: to left_rows and left where the bit is
+ * set, else to the right.  Where left.q or right.q is NULL, that side's pairs are not wanted.
  * n_left is the number of bits set. */
-void partition_move(const uint64_t *bits, const uint32_t *rows, const HistSum *q, size_t first,
-                    size_t n, size_t n_left, uint32_t *left_rows, HistSum *left_q,
-                    uint32_t *right_rows, HistSum *right_q);
+void partition_move(const uint64_t *bits, const uint32_t *rows, HistPairs pairs, size_t first,
+                    size_t n, size_t n_left, uint32_t *left_rows, HistPairs left,
+                    uint32_t *right_rows, HistPairs right);
 
 #endif
