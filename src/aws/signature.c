@@ -318,7 +318,7 @@ bool signature_verify_post(const Signature *signature, Str policy, Str secret,
 
 Str signature_sign(Arena *arena, Str method, Str target, Str host, const char *amz_date,
                    Str body_hash_hex, Str access_key, Str secret, Str token, Str region,
-                   Str service)
+                   Str service, Str amz_target)
 {
     Signature s = {
         .date = str_of(amz_date), .day = {amz_date, 8}, .region = region, .service = service};
@@ -343,7 +343,8 @@ Str signature_sign(Arena *arena, Str method, Str target, Str host, const char *a
     } headers[] = {{"host", host},
                    {"x-amz-content-sha256", body_hash_hex},
                    {"x-amz-date", s.date},
-                   {"x-amz-security-token", token}};
+                   {"x-amz-security-token", token},
+                   {"x-amz-target", amz_target}};
     for (size_t i = 0; i < COUNT(headers); i++) {
         if (!headers[i].value.len) continue;
         canon_add(&canon, str_of(headers[i].name));

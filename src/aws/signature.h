@@ -117,9 +117,9 @@ void body_reader_clear(BodyReader *reader);
 Str body_reader_trailer(const BodyReader *reader, Str name);
 
 /* The Authorization header of a request whose only signed headers are host, x-amz-date, and where they are not
- * empty x-amz-content-sha256 and x-amz-security-token: for clients of ours and tests.  Paths as for S3. */
+ * empty x-amz-content-sha256, x-amz-security-token and x-amz-target: for clients of ours and tests.  Paths as for S3. */
 Str signature_sign(Arena *arena, Str method, Str target, Str host, const char *amz_date,
                    Str body_hash_hex, Str access_key, Str secret, Str token, Str region,
-                   Str service);
+                   Str service, Str amz_target);
 
 #endif

@@ -368,9 +368,9 @@ TEST(signature, published_chunks)
 /* A signed request to S3 to change: a header's place is marked by ^. */
 static Str sample(Arena *arena, const char *query, const char *headers)
 {
-    Str authorization = signature_sign(arena, STR("GET"), arena_format(arena, "/b/k%s", query),
-                                       STR("h"), "20150830T123600Z", STR(EMPTY_HASH), STR("AKID"),
-                                       STR(SECRET), (Str){0}, STR("eu-west-1"), STR("s3"));
+    Str authorization = signature_sign(
+        arena, STR("GET"), arena_format(arena, "/b/k%s", query), STR("h"), "20150830T123600Z",
+        STR(EMPTY_HASH), STR("AKID"), STR(SECRET), (Str){0}, STR("eu-west-1"), STR("s3"), (Str){0});
     return arena_format(arena,
                         "GET /b/k%s HTTP/1.1\r\nHost: h\r\nX-Amz-Date: 20150830T123600Z\r\n"
                         "X-Amz-Content-SHA256: " EMPTY_HASH "\r\n%sAuthorization: %.*s\r\n\r\n",
@@ -572,7 +572,7 @@ TEST(signature, other_services)
     Try try;
     Str authorization = signature_sign(&arena, STR("POST"), STR("/"), STR("h"), "20150830T123600Z",
                                        (Str){0}, STR("AKID"), STR(SECRET), STR("TOKEN"),
-                                       STR("eu-west-1"), STR("iam"));
+                                       STR("eu-west-1"), STR("iam"), (Str){0});
     Str head = arena_format(&arena,
                             "POST / HTTP/1.1\r\nHost: h\r\nX-Amz-Date: 20150830T123600Z\r\n"
                             "X-Amz-Security-Token: TOKEN\r\n"

@@ -111,7 +111,7 @@ bool remote_call(const Remote *remote, Str service, Str target, const Json *in, 
                          STR_ARG(remote->home));
     Str authorization = signature_sign(arena, STR("POST"), STR("/"), remote->address, date,
                                        str_of(hash), remote->access_key, remote->secret,
-                                       remote->token, STR("us-east-1"), service);
+                                       remote->token, STR("us-east-1"), service, target);
     HttpNameValue fields[] = {
         {STR("Authorization"), authorization},
         {STR("X-Amz-Date"), str_of(date)},

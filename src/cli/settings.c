@@ -45,7 +45,7 @@ static int position(const char *name)
 {
     for (int i = 0; server_options[i].name; i++)
         if (strcmp(server_options[i].name, name) == 0) return i;
-    assert(!"no such setting");
+    assert(0 && "no such setting");
     return 0;
 }
 

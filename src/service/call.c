@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <sys/random.h>
 
-static bool set_error(Call *call, Error *err, int status, const char *code, const char *format,
-                      va_list args)
+static bool PRINTF_LIKE(5, 0) set_error(Call *call, Error *err, int status, const char *code,
+                                        const char *format, va_list args)
 {
     char text[ERROR_TEXT_MAX];
     vsnprintf(text, sizeof text, format, args);

@@ -17,6 +17,7 @@
 #include "service/cloudtrail/audit.h"
 #include "service/iam/access.h"
 #include "service/page.h"
+#include "service/resource.h"
 #include "service/sagemaker/runtime.h"
 
 #include <stdio.h>
@@ -380,6 +381,7 @@ static void serve(void *arg, HttpCall *http)
                    .out = json_new_object(http->arena),
                    .region = str_of(dispatcher->server->options->region)};
     http->user = call;
+    call->waiter = resource_is_waiter(http_field(http->request, STR("User-Agent")));
     call->request_id = call_new_id(http->arena);
 
     AUTO_STRBUF StrBuf raw = STRBUF(COLLECTED_BODY_BYTES_MAX);

@@ -81,11 +81,12 @@ static const char *list_sql(Arena *arena, Sort sort, bool descending, bool conta
         {"AND state = ? AND (created, key) > (?, ?) AND created < ? ORDER BY created, key",
          "AND state = ? AND (created, key) < (?, ?) AND created > ? ORDER BY created DESC, key DESC"},
     };
-    return arena_format(arena,
-                        "SELECT " COLUMNS
-                        "FROM resource r WHERE kind = ? AND region = ? AND created + 0 > ? AND created + 0 < ? AND "
-                        "modified + 0 > ? AND modified + 0 < ? AND (? = '' OR state || '' = ?) %s%s LIMIT ?",
-                        contains ? "AND replace(key, ?, '') <> key " : "", forms[sort][descending])
+    return arena_format(
+               arena,
+               "SELECT " COLUMNS
+               "FROM resource r WHERE kind = ? AND region = ? AND created + 0 > ? AND created + 0 < ? AND "
+               "modified + 0 > ? AND modified + 0 < ? AND (? = '' OR state || '' = ?) %s%s LIMIT ?",
+               contains ? "AND replace(key, ?, '') <> key " : "", forms[sort][descending])
         .ptr;
 }
 
@@ -97,8 +98,8 @@ bool resources_open(Server *server, Error *err)
     for (int sort = 0; sort < SORTS; sort++)
         for (int descending = 0; descending < 2; descending++)
             for (int contains = 0; contains < 2; contains++)
-                resources->list[sort][descending][contains] =
-                    list_sql(&resources->arena, (Sort)sort, descending, contains);
+                resources->list[sort][descending][contains] = list_sql(
+                    &resources->arena, (Sort)sort, descending, contains);
     pthread_mutex_init(&resources->mutex, NULL);
     server->resources = resources;
     return true;
@@ -287,8 +288,8 @@ bool resource_is_waiter(Str user_agent)
 static bool state_passes(Str state)
 {
     static const char *const passing[] = {
-        "InProgress", "Stopping",    "Creating", "Updating", "SystemUpdating", "RollingBack",
-        "Deleting",   "Pending",     "Starting", "Executing", "Initializing",
+        "InProgress", "Stopping", "Creating", "Updating",  "SystemUpdating", "RollingBack",
+        "Deleting",   "Pending",  "Starting", "Executing", "Initializing",
     };
     for (size_t i = 0; i < COUNT(passing); i++)
         if (str_is(state, passing[i])) return true;
@@ -371,21 +372,23 @@ static bool store(DbTx *tx, Arena *arena, Resource *resource, Str key, Error *er
     Str text = json_text(arena, resource->document);
     if (!text.ptr)
         return error_set(err, ERROR_LIMIT, "the %s's document is too long", resource->kind->title);
-    return db_run(tx, err,
-                  "UPDATE resource SET state = ?, modified = ?, version = ? WHERE kind = ? AND region = ? AND key = ?",
-                  "tdittt", resource->state, resource->modified, resource->version,
-                  str_of(resource->kind->name), resource->region, key) &&
-           db_run(tx, err,
-                  "UPDATE resource_document SET document = ? WHERE kind = ? AND region = ? AND key = ?",
-                  "tttt", text, str_of(resource->kind->name), resource->region, key);
+    return db_run(
+               tx, err,
+               "UPDATE resource SET state = ?, modified = ?, version = ? WHERE kind = ? AND region = ? AND key = ?",
+               "tdittt", resource->state, resource->modified, resource->version,
+               str_of(resource->kind->name), resource->region, key) &&
+           db_run(
+               tx, err,
+               "UPDATE resource_document SET document = ? WHERE kind = ? AND region = ? AND key = ?",
+               "tttt", text, str_of(resource->kind->name), resource->region, key);
 }
 
 static bool change_in(void *arg, DbTx *tx, Error *err)
 {
     Change *change = arg;
     Resource resource;
-    Look look = {change->server, change->kind,   change->region, change->key,
-                 {0},            &change->arena, &resource};
+    Look look = {change->server, change->kind, change->region, change->key, {0},
+                 &change->arena, &resource};
     if (!load_in(&look, tx, err)) return false;
     if (!resource.document)
         return error_set(err, ERROR_NOT_FOUND, "Could not find %s \"%.*s\"", change->kind->title,
@@ -437,17 +440,18 @@ static bool delete_in(void *arg, DbTx *tx, Error *err)
 {
     Change *change = arg;
     Str kind = str_of(change->kind->name);
-    return db_run(tx, err,
-                  "DELETE FROM resource_tag WHERE arn = (SELECT arn FROM resource WHERE kind = ? AND region = ? AND "
-                  "key = ?)",
-                  "ttt", kind, change->region, change->key) &&
-           db_run(tx, err, "DELETE FROM resource_document WHERE kind = ? AND region = ? AND key = ?",
-                  "ttt", kind, change->region, change->key) &&
+    return db_run(
+               tx, err,
+               "DELETE FROM resource_tag WHERE arn = (SELECT arn FROM resource WHERE kind = ? AND region = ? AND "
+               "key = ?)",
+               "ttt", kind, change->region, change->key) &&
+           db_run(tx, err,
+                  "DELETE FROM resource_document WHERE kind = ? AND region = ? AND key = ?", "ttt",
+                  kind, change->region, change->key) &&
            db_run(tx, err, "DELETE FROM resource WHERE kind = ? AND region = ? AND key = ?", "ttt",
                   kind, change->region, change->key) &&
-           (db_changed(tx) > 0 ||
-            error_set(err, ERROR_NOT_FOUND, "Could not find %s \"%.*s\"", change->kind->title,
-                      STR_ARG(change->key)));
+           (db_changed(tx) > 0 || error_set(err, ERROR_NOT_FOUND, "Could not find %s \"%.*s\"",
+                                            change->kind->title, STR_ARG(change->key)));
 }
 
 bool resource_delete(Server *server, const ResourceKind *kind, Str region, Str name, Error *err)
@@ -489,10 +493,11 @@ static bool tags_set_in(void *arg, DbTx *tx, Error *err)
     for (size_t i = 0; work->tags && i < work->tags->n; i++) {
         const Json *tag = json_at(work->tags, i);
         Str value = json_get_text(tag, "Value");
-        if (!db_run(tx, err,
-                    "INSERT INTO resource_tag (arn, key, value) VALUES (?, ?, ?) ON CONFLICT (arn, key) DO UPDATE "
-                    "SET value = excluded.value",
-                    "ttt", work->arn, json_get_text(tag, "Key"), value.ptr ? value : STR("")))
+        if (!db_run(
+                tx, err,
+                "INSERT INTO resource_tag (arn, key, value) VALUES (?, ?, ?) ON CONFLICT (arn, key) DO UPDATE "
+                "SET value = excluded.value",
+                "ttt", work->arn, json_get_text(tag, "Key"), value.ptr ? value : STR("")))
             return false;
     }
     DB_ROWS(rows);
@@ -622,11 +627,12 @@ static bool create_in(void *arg, DbTx *tx, Error *err)
     Creation *creation = arg;
     const Resource *resource = creation->resource;
     Str kind = str_of(resource->kind->name);
-    if (!db_run(tx, err,
-                "INSERT INTO resource (kind, region, key, name, arn, state, created, modified, version) VALUES (?, ?, "
-                "?, ?, ?, ?, ?, ?, 1) ON CONFLICT DO NOTHING",
-                "ttttttdd", kind, resource->region, creation->key, resource->name, resource->arn,
-                resource->state, resource->created, resource->modified))
+    if (!db_run(
+            tx, err,
+            "INSERT INTO resource (kind, region, key, name, arn, state, created, modified, version) VALUES (?, ?, "
+            "?, ?, ?, ?, ?, ?, 1) ON CONFLICT DO NOTHING",
+            "ttttttdd", kind, resource->region, creation->key, resource->name, resource->arn,
+            resource->state, resource->created, resource->modified))
         return false;
     creation->exists = db_changed(tx) == 0;
     if (creation->exists) return true;
@@ -688,12 +694,9 @@ bool resource_handle_create(Call *call, Error *err)
     if (old.document) return exists_error(call, kind, &resource, err);
     if (kind->create && !kind->create(call, &resource, err)) return false;
     show_columns(call->arena, &resource);
-    Creation creation = {call,
-                         &resource,
-                         lower_case(call->arena, name),
-                         json_text(call->arena, resource.document),
-                         tags,
-                         false};
+    Creation creation = {
+        call, &resource, lower_case(call->arena, name), json_text(call->arena, resource.document),
+        tags, false};
     if (!creation.text.ptr) return error_set(err, ERROR_LIMIT, "The request is too long");
     if (!db_write(call->server->db, create_in, &creation, err)) return false;
     if (creation.exists) return exists_error(call, kind, &resource, err);
@@ -823,10 +826,10 @@ static bool listing_read(Call *call, Listing *listing, Error *err)
     *listing = (Listing){
         .call = call,
         .kind = kind,
-        .sort = str_is(by, "Name")                                                  ? SORT_NAME
-                : str_is(by, "Status")                                              ? SORT_STATE
+        .sort = str_is(by, "Name")                                                   ? SORT_NAME
+                : str_is(by, "Status")                                               ? SORT_STATE
                 : str_is(by, "LastModifiedTime") || str_is(by, "LAST_MODIFIED_TIME") ? SORT_MODIFIED
-                                                                                    : SORT_CREATED,
+                                                                                     : SORT_CREATED,
         .descending = order.ptr ? str_eq_nocase(order, STR("Descending")) ||
                                       str_eq_nocase(order, STR("DESC"))
                                 : !kind->oldest_first,
@@ -874,25 +877,44 @@ static bool list_query(const Listing *l, DbTx *tx, DbRows *rows, Error *err)
 #define FILTERS kind, region, c[0], c[1], m[0], m[1], l->state, l->state
     switch (l->sort) {
     case SORT_NAME:
-        return contains ? db_query(tx, rows, err, sql, "ttddddttt" "ti", FILTERS, l->contains,
-                                   l->last_key, limit)
-                        : db_query(tx, rows, err, sql, "ttddddtt" "ti", FILTERS, l->last_key, limit);
+        return contains ? db_query(tx, rows, err, sql,
+                                   "ttddddttt"
+                                   "ti",
+                                   FILTERS, l->contains, l->last_key, limit)
+                        : db_query(tx, rows, err, sql,
+                                   "ttddddtt"
+                                   "ti",
+                                   FILTERS, l->last_key, limit);
     case SORT_CREATED:
     case SORT_MODIFIED:
-        return contains ? db_query(tx, rows, err, sql, "ttddddttt" "dtdi", FILTERS, l->contains,
-                                   l->last_time, l->last_key, end, limit)
-                        : db_query(tx, rows, err, sql, "ttddddtt" "dtdi", FILTERS, l->last_time,
-                                   l->last_key, end, limit);
+        return contains ? db_query(tx, rows, err, sql,
+                                   "ttddddttt"
+                                   "dtdi",
+                                   FILTERS, l->contains, l->last_time, l->last_key, end, limit)
+                        : db_query(tx, rows, err, sql,
+                                   "ttddddtt"
+                                   "dtdi",
+                                   FILTERS, l->last_time, l->last_key, end, limit);
     case SORT_STATE:
-        return contains ? db_query(tx, rows, err, sql, "ttddddttt" "tdti", FILTERS, l->contains,
-                                   l->last_state, l->last_time, l->last_key, limit)
-                        : db_query(tx, rows, err, sql, "ttddddtt" "tdti", FILTERS, l->last_state,
-                                   l->last_time, l->last_key, limit);
+        return contains
+                   ? db_query(tx, rows, err, sql,
+                              "ttddddttt"
+                              "tdti",
+                              FILTERS, l->contains, l->last_state, l->last_time, l->last_key, limit)
+                   : db_query(tx, rows, err, sql,
+                              "ttddddtt"
+                              "tdti",
+                              FILTERS, l->last_state, l->last_time, l->last_key, limit);
     case SORT_IN_STATE:
-        return contains ? db_query(tx, rows, err, sql, "ttddddttt" "tdtdi", FILTERS, l->contains,
-                                   l->state, l->last_time, l->last_key, end, limit)
-                        : db_query(tx, rows, err, sql, "ttddddtt" "tdtdi", FILTERS, l->state,
-                                   l->last_time, l->last_key, end, limit);
+        return contains
+                   ? db_query(tx, rows, err, sql,
+                              "ttddddttt"
+                              "tdtdi",
+                              FILTERS, l->contains, l->state, l->last_time, l->last_key, end, limit)
+                   : db_query(tx, rows, err, sql,
+                              "ttddddtt"
+                              "tdtdi",
+                              FILTERS, l->state, l->last_time, l->last_key, end, limit);
     }
 #undef FILTERS
     return false;
@@ -923,8 +945,7 @@ static bool list_in(void *arg, DbTx *tx, Error *err)
 bool resource_handle_list(Call *call, Error *err)
 {
     Listing listing;
-    if (!listing_read(call, &listing, err) ||
-        !db_read(call->server->db, list_in, &listing, err))
+    if (!listing_read(call, &listing, err) || !db_read(call->server->db, list_in, &listing, err))
         return false;
     json_set(call->arena, call->out, listing.kind->list, listing.lines);
     return true;
@@ -947,12 +968,13 @@ static bool sweep_in(void *arg, DbTx *tx, Error *err)
     DB_ROWS(rows);
     Error end = {0};
     sweep->n = 0;
-    if (!db_query(tx, &rows, err,
-                  "SELECT " COLUMNS
-                  "FROM resource r WHERE kind = ? AND (? = '' OR state = ?) AND (region, created, key) > (?, ?, ?) "
-                  "ORDER BY region, created, key LIMIT ?",
-                  "ttttdti", str_of(sweep->kind->name), sweep->state, sweep->state, sweep->region,
-                  sweep->created, sweep->key, (int64_t)BATCH))
+    if (!db_query(
+            tx, &rows, err,
+            "SELECT " COLUMNS
+            "FROM resource r WHERE kind = ? AND (? = '' OR state = ?) AND (region, created, key) > (?, ?, ?) "
+            "ORDER BY region, created, key LIMIT ?",
+            "ttttdti", str_of(sweep->kind->name), sweep->state, sweep->state, sweep->region,
+            sweep->created, sweep->key, (int64_t)BATCH))
         return false;
     while (sweep->n < BATCH && db_next(&rows, &end)) {
         if (!row_resource(&rows, sweep->kind, sweep->arena, &sweep->batch[sweep->n], err))

@@ -73,7 +73,8 @@ TEST(resource, a_model_lives)
               STR("Cannot create already existing model "
                   "\"arn:aws:sagemaker:us-east-1:123456789012:model/my-model\"."));
 
-    CHECK_OK(ask(server, &arena, "DescribeModel", "{\"ModelName\":\"My-Model\"}", &call, &err), err);
+    CHECK_OK(ask(server, &arena, "DescribeModel", "{\"ModelName\":\"My-Model\"}", &call, &err),
+             err);
     CHECK_STR(json_get_text(call.out, "ModelName"), STR("My-Model"));
     CHECK_STR(json_path(call.out, "PrimaryContainer.Image")->text, STR(IMAGE));
     CHECK(!json_get(call.out, "Tags") && !json_get(call.out, "VpcConfig"));
@@ -137,15 +138,17 @@ static bool insert_many(void *arg, DbTx *tx, Error *err)
         int n = snprintf(key, sizeof key, "model-%06u", scattered);
         snprintf(arn, sizeof arn, "arn:aws:sagemaker:us-east-1:123456789012:model/%s", key);
         Str name = {key, (size_t)n};
-        if (!db_run(tx, err,
-                    "INSERT INTO resource (kind, region, key, name, arn, state, created, modified, version) VALUES "
-                    "('model', 'us-east-1', ?, ?, ?, ?, ?, ?, 1)",
-                    "ttttdd", name, name, str_of(arn), str_of(states[i % 4]),
-                    many->now + i / 3, many->now + (double)scattered) ||
-            !db_run(tx, err,
-                    "INSERT INTO resource_document (kind, region, key, document) VALUES ('model', 'us-east-1', ?, "
-                    "'{\"ModelName\":\"x\"}')",
-                    "t", name))
+        if (!db_run(
+                tx, err,
+                "INSERT INTO resource (kind, region, key, name, arn, state, created, modified, version) VALUES "
+                "('model', 'us-east-1', ?, ?, ?, ?, ?, ?, 1)",
+                "ttttdd", name, name, str_of(arn), str_of(states[i % 4]), many->now + i / 3,
+                many->now + (double)scattered) ||
+            !db_run(
+                tx, err,
+                "INSERT INTO resource_document (kind, region, key, document) VALUES ('model', 'us-east-1', ?, "
+                "'{\"ModelName\":\"x\"}')",
+                "t", name))
             return false;
     }
     return true;
@@ -173,23 +176,27 @@ TEST(resource, pages_are_complete_and_in_order)
                 do {
                     Call call;
                     Str request = arena_format(
-                        &arena, "{\"SortBy\":\"%s\",\"SortOrder\":\"%s\",\"MaxResults\":7%s%s%.*s%s}",
+                        &arena,
+                        "{\"SortBy\":\"%s\",\"SortOrder\":\"%s\",\"MaxResults\":7%s%s%.*s%s}",
                         orders[o], descending ? "Descending" : "Ascending", filters[f],
-                        token.ptr ? ",\"NextToken\":\"" : "", STR_ARG(token), token.ptr ? "\"" : "");
+                        token.ptr ? ",\"NextToken\":\"" : "", STR_ARG(token),
+                        token.ptr ? "\"" : "");
                     CHECK_OK(ask(server, &arena, "ListModels", request.ptr, &call, &err), err);
                     const Json *lines = json_get(call.out, "Models");
                     CHECK(lines && lines->n <= 7);
                     for (size_t i = 0; i < lines->n; i++) {
                         Str arn = json_get_text(json_at(lines, i), "ModelArn");
                         if (o == 0 && last.ptr)
-                            CHECK(descending ? str_compare(last, arn) > 0 : str_compare(last, arn) < 0);
+                            CHECK(descending ? str_compare(last, arn) > 0
+                                             : str_compare(last, arn) < 0);
                         last = arn;
                     }
                     n += lines->n;
                     token = json_get_text(call.out, "NextToken");
                 } while (token.ptr && n <= 500);
                 if (n != wants[f])
-                    FAIL("%s %d%s: %zu lines, not %zu", orders[o], descending, filters[f], n, wants[f]);
+                    FAIL("%s %d%s: %zu lines, not %zu", orders[o], descending, filters[f], n,
+                         wants[f]);
             }
     ARENA(arena);
     Call call;
@@ -200,7 +207,8 @@ TEST(resource, pages_are_complete_and_in_order)
 
 TEST(resource, waiters_are_known_by_their_user_agent)
 {
-    CHECK(resource_is_waiter(STR("Boto3/1.43.11 md/Botocore#1.43.11 ua/2.1 os/linux m/N,B,D cfg/x")));
+    CHECK(
+        resource_is_waiter(STR("Boto3/1.43.11 md/Botocore#1.43.11 ua/2.1 os/linux m/N,B,D cfg/x")));
     CHECK(resource_is_waiter(STR("aws-cli/1.45.11 md/Botocore#1.43.11 m/B")));
     CHECK(!resource_is_waiter(STR("Boto3/1.43.11 m/N,Bx,D")));
     CHECK(!resource_is_waiter(STR("Boto3/1.26 Python/3.11 B")));

@@ -110,7 +110,7 @@ static bool bind(sqlite3_stmt *statement, const char *types, va_list args)
         case 'i': code = sqlite3_bind_int64(statement, i, va_arg(args, int64_t)); break;
         case 'd': code = sqlite3_bind_double(statement, i, va_arg(args, double)); break;
         case 'n': code = sqlite3_bind_null(statement, i); break;
-        default: assert(!"unknown parameter type");
+        default: assert(0 && "unknown parameter type");
         }
     }
     return code == SQLITE_OK;

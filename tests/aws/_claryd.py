@@ -43,7 +43,7 @@ def data(path):
 
 
 class Claryd:
-    def __init__(self, *options, home=None, ephemeral=True, env=None, keys=True, strict=False):
+    def __init__(self, *options, home=None, ephemeral=True, env=None, keys=True, strict=True):
         self.options, self.home, self.ephemeral = options, home, ephemeral
         self.extra_env = env or {}
         self.keys, self.strict = keys, strict

@@ -1,5 +1,7 @@
 /* PutMetricData, ListMetrics, GetMetricStatistics, GetMetricData. */
 
+#include "service/cloudwatch/metrics.h"
+
 #include "service/cloudwatch/store.h"
 
 #include <math.h>
