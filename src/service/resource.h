@@ -33,8 +33,8 @@ struct ResourceKind {
     const char *list;        /* "TrainingJobSummaries": member of the List answer */
     const char
         *not_stored[8]; /* members of the create request that Describe does not show ("Tags") */
-    bool oldest_first;    /* what List does when SortOrder is absent */
-    bool sort_by_name;    /* and SortBy (else by creation time) */
+    bool oldest_first;  /* what List does when SortOrder is absent */
+    bool sort_by_name;  /* and SortBy (else by creation time) */
     /* Errors: codes and messages; %.*s stands for the name in the first and for the ARN in the second. */
     const char *missing_code,
         *missing_message; /* "ValidationException", "Could not find endpoint \"%.*s\"." */
@@ -55,9 +55,9 @@ struct ResourceKind {
 };
 
 enum {
-    RESOURCE_TAGS_MAX = 50,          /* tags of one resource */
-    RESOURCE_WAIT_SECONDS = 20,      /* a waiter's Describe is held at most so long */
-    RESOURCE_PAGE = 10,              /* lines of a List answer when MaxResults is absent */
+    RESOURCE_TAGS_MAX = 50,     /* tags of one resource */
+    RESOURCE_WAIT_SECONDS = 20, /* a waiter's Describe is held at most so long */
+    RESOURCE_PAGE = 10,         /* lines of a List answer when MaxResults is absent */
     RESOURCE_PAGE_MAX = 100,
     RESOURCE_NAME_BYTES_MAX = 256,
 };

@@ -445,11 +445,12 @@ def test_transfers_as_boto3_makes_them():
 def test_presigned():
     with Claryd(strict=True) as server:
         from botocore.config import Config
+        server.client("s3").create_bucket(Bucket="bkt")
         for version in ("s3v4", "s3"):
             s3 = server.client("s3", config=Config(signature_version=version))
-            s3.create_bucket(Bucket="bkt")
-            url = s3.generate_presigned_url("put_object", Params={"Bucket": "bkt", "Key": "a b"}, ExpiresIn=60)
-            assert http(url, "PUT", b"by url")[0] == 200
+            url = s3.generate_presigned_url("put_object", Params={"Bucket": "bkt", "Key": "a b", "ContentType": "text/x"}, ExpiresIn=60)
+            status, _, answer = http(url, "PUT", b"by url", {"Content-Type": "text/x"})
+            assert status == 200, (version, answer)
             url = s3.generate_presigned_url("get_object", Params={"Bucket": "bkt", "Key": "a b"}, ExpiresIn=60)
             assert http(url)[2] == b"by url"
             assert http(url[:-1] + ("0" if url[-1] != "0" else "1"))[0] == 403

@@ -56,7 +56,8 @@ static Str unread(const Form *form)
 /* Position of `needle` in `text`, or text.len. */
 static size_t find(Str text, Str needle)
 {
-    const char *found = needle.len <= text.len ? memmem(text.ptr, text.len, needle.ptr, needle.len) : NULL;
+    const char *found = needle.len <= text.len ? memmem(text.ptr, text.len, needle.ptr, needle.len)
+                                               : NULL;
     return found ? (size_t)(found - text.ptr) : text.len;
 }
 
@@ -89,10 +90,12 @@ static bool part_head(Form *form, Str *ret_name, bool *ret_file, Error *err)
         if (!line.len) break;
         size_t colon = str_find(line, ':');
         if (colon == line.len) return malformed(form->call, err);
-        Str name = str_slice(line, 0, colon), value = str_trim(str_from(line, colon + 1)), parameters;
+        Str name = str_slice(line, 0, colon), value = str_trim(str_from(line, colon + 1)),
+            parameters;
         if (str_eq_nocase(name, STR("Content-Type"))) form->file_type = value;
         if (!str_eq_nocase(name, STR("Content-Disposition"))) continue;
-        if (!str_eq_nocase(http_media_type(value, &parameters), STR("form-data"))) return malformed(form->call, err);
+        if (!str_eq_nocase(http_media_type(value, &parameters), STR("form-data")))
+            return malformed(form->call, err);
         *ret_name = http_parameter(parameters, STR("name"));
         form->file_name = http_parameter(parameters, STR("filename"));
     }
@@ -112,15 +115,17 @@ static bool read_fields(Form *form, Error *err)
         bool file;
         if (!upto(form, STR("\r\n"), 256, &text, err)) return false;
         if (str_trim(text).len)
-            return call_error_status(form->call, err, 400, "InvalidArgument", "POST requires exactly one file upload per request.");
+            return call_error_status(form->call, err, 400, "InvalidArgument",
+                                     "POST requires exactly one file upload per request.");
         if (!part_head(form, &name, &file, err)) return false;
         if (file) return true;
         if (form->n_fields == FORM_FIELDS_MAX) return malformed(form->call, err);
         if (!upto(form, form->delimiter, S3_FORM_BYTES_MAX, &text, err)) return false;
         form->field_bytes += name.len + text.len;
         if (form->field_bytes > S3_FORM_BYTES_MAX)
-            return call_error_status(form->call, err, 400, "MaxPostPreDataLengthExceeded",
-                                     "Your POST request fields preceding the upload file were too large.");
+            return call_error_status(
+                form->call, err, 400, "MaxPostPreDataLengthExceeded",
+                "Your POST request fields preceding the upload file were too large.");
         form->fields[form->n_fields++] = (FormField){name, text};
     }
 }
@@ -157,7 +162,8 @@ static Str field(const Form *form, const char *name)
 
 static bool denied(Call *call, Error *err, const char *why, Str what)
 {
-    return call_error_status(call, err, 403, "AccessDenied", "Invalid according to Policy: %s%.*s", why, STR_ARG(what));
+    return call_error_status(call, err, 403, "AccessDenied", "Invalid according to Policy: %s%.*s",
+                             why, STR_ARG(what));
 }
 
 static Str value_of(const Form *form, Str bucket, Str name)
@@ -178,8 +184,10 @@ static bool condition_holds(const Form *form, Str bucket, const Json *condition,
         *ret_name = condition->members[0].name;
         want = condition->members[0].value->text;
     } else {
-        const Json *kind = json_at(condition, 0), *name = json_at(condition, 1), *value = json_at(condition, 2);
-        if (!kind || !name || !value || name->type != JSON_STRING || value->type != JSON_STRING) return false;
+        const Json *kind = json_at(condition, 0), *name = json_at(condition, 1),
+                   *value = json_at(condition, 2);
+        if (!kind || !name || !value || name->type != JSON_STRING || value->type != JSON_STRING)
+            return false;
         starts = str_eq_nocase(kind->text, STR("starts-with"));
         if (!starts && !str_eq_nocase(kind->text, STR("eq"))) return false;
         *ret_name = name->text;
@@ -193,46 +201,57 @@ static bool condition_holds(const Form *form, Str bucket, const Json *condition,
 /* Fields that no condition has to name. */
 static bool is_free(Str name)
 {
-    static const char *const names[] = {"x-amz-signature", "signature", "file", "policy", "AWSAccessKeyId"};
+    static const char *const names[] = {"x-amz-signature", "signature", "file", "policy",
+                                        "AWSAccessKeyId"};
     for (size_t i = 0; i < COUNT(names); i++)
         if (str_eq_nocase(name, str_of(names[i]))) return true;
     return name.len >= 9 && str_eq_nocase(str_slice(name, 0, 9), STR("x-ignore-"));
 }
 
-static bool policy_holds(const Form *form, Str bucket, int64_t *ret_min, int64_t *ret_max, Error *err)
+static bool policy_holds(const Form *form, Str bucket, int64_t *ret_min, int64_t *ret_max,
+                         Error *err)
 {
     Call *call = form->call;
     Str text;
     const Json *policy;
     int64_t expires;
     Error ignored;
-    if (!base64_bytes(call->arena, field(form, "policy"), &text) || !json_parse(text, call->arena, &policy, &ignored))
-        return call_error_status(call, err, 400, "InvalidPolicyDocument", "Invalid Policy: Invalid JSON.");
+    if (!base64_bytes(call->arena, field(form, "policy"), &text) ||
+        !json_parse(text, call->arena, &policy, &ignored))
+        return call_error_status(call, err, 400, "InvalidPolicyDocument",
+                                 "Invalid Policy: Invalid JSON.");
     if (!timestamp_parse(json_get_text(policy, "expiration"), &expires))
-        return call_error_status(call, err, 400, "InvalidPolicyDocument", "Invalid Policy: Invalid 'expiration' value");
+        return call_error_status(call, err, 400, "InvalidPolicyDocument",
+                                 "Invalid Policy: Invalid 'expiration' value");
     if (call->now * 1e6 > (double)expires) return denied(call, err, "Policy expired.", STR(""));
     const Json *conditions = json_get(policy, "conditions");
     if (!conditions || conditions->type != JSON_ARRAY)
-        return call_error_status(call, err, 400, "InvalidPolicyDocument", "Invalid Policy: Invalid 'conditions' value");
+        return call_error_status(call, err, 400, "InvalidPolicyDocument",
+                                 "Invalid Policy: Invalid 'conditions' value");
     bool named[FORM_FIELDS_MAX] = {false};
     for (size_t i = 0; i < conditions->n; i++) {
         const Json *condition = conditions->items[i], *kind = json_at(condition, 0);
-        if (kind && kind->type == JSON_STRING && str_eq_nocase(kind->text, STR("content-length-range"))) {
+        if (kind && kind->type == JSON_STRING &&
+            str_eq_nocase(kind->text, STR("content-length-range"))) {
             double min = 0, max = 0;
             if (!json_number_at(condition, 1, &min) || !json_number_at(condition, 2, &max))
-                return call_error_status(call, err, 400, "InvalidPolicyDocument", "Invalid Policy: Invalid Condition");
+                return call_error_status(call, err, 400, "InvalidPolicyDocument",
+                                         "Invalid Policy: Invalid Condition");
             *ret_min = MAX(*ret_min, (int64_t)min);
             *ret_max = MIN(*ret_max, (int64_t)max);
             continue;
         }
         Str name = {0};
         if (!condition_holds(form, bucket, condition, &name))
-            return denied(call, err, "Policy Condition failed: ", json_text(call->arena, condition));
+            return denied(call, err,
+                          "Policy Condition failed: ", json_text(call->arena, condition));
         if (str_starts(name, STR("$"))) name = str_from(name, 1);
-        for (size_t k = 0; k < form->n_fields; k++) named[k] |= str_eq_nocase(form->fields[k].name, name);
+        for (size_t k = 0; k < form->n_fields; k++)
+            named[k] |= str_eq_nocase(form->fields[k].name, name);
     }
     for (size_t k = 0; k < form->n_fields; k++)
-        if (!named[k] && !is_free(form->fields[k].name)) return denied(call, err, "Extra input fields: ", form->fields[k].name);
+        if (!named[k] && !is_free(form->fields[k].name))
+            return denied(call, err, "Extra input fields: ", form->fields[k].name);
     return true;
 }
 
@@ -244,11 +263,13 @@ static bool form_caller(const Form *form, Error *err)
                          .algorithm = field(form, "x-amz-algorithm"),
                          .credential = field(form, "x-amz-credential"),
                          .date = field(form, "x-amz-date"),
-                         .mac = field(form, "x-amz-signature").len ? field(form, "x-amz-signature") : field(form, "signature"),
+                         .mac = field(form, "x-amz-signature").len ? field(form, "x-amz-signature")
+                                                                   : field(form, "signature"),
                          .token = field(form, "x-amz-security-token"),
                          .access_key = field(form, "AWSAccessKeyId")};
     if (!fields.mac.len && !fields.policy.len) return true;
-    return access_authenticate_post(call->server, &fields, call->arena, &call->caller, &call->code, err);
+    return access_authenticate_post(call->server, &fields, call->arena, &call->caller, &call->code,
+                                    err);
 }
 
 /* ---- the upload ---- */
@@ -286,7 +307,8 @@ static Json *as_put(const Form *form, Str bucket, Str key)
     for (size_t i = 0; i < form->n_fields; i++) {
         Str name = form->fields[i].name;
         if (name.len > 11 && str_eq_nocase(str_slice(name, 0, 11), STR("x-amz-meta-")))
-            json_set_str(arena, metadata, str_from(name, 11), json_new_text(arena, form->fields[i].value));
+            json_set_str(arena, metadata, str_from(name, 11),
+                         json_new_text(arena, form->fields[i].value));
     }
     if (metadata->n) json_set(arena, in, "Metadata", metadata);
     return in;
@@ -302,10 +324,11 @@ static bool tags_of_xml(Call *call, Str text, Str *ret_tags, Error *err)
         size_t end = find(text, STR("</Key>"));
         Str key = str_slice(text, 0, end);
         size_t value_at = find(text, STR("<Value>")), value_end = find(text, STR("</Value>"));
-        if (end == text.len || value_end == text.len || value_at + 7 > value_end) return s3_fail(call, err, "MalformedXML");
+        if (end == text.len || value_end == text.len || value_at + 7 > value_end)
+            return s3_fail(call, err, "MalformedXML");
         Str value = str_slice(text, value_at + 7, value_end);
-        if (str_find(key, '<') < key.len || str_find(key, '&') < key.len || str_find(value, '<') < value.len ||
-            str_find(value, '&') < value.len)
+        if (str_find(key, '<') < key.len || str_find(key, '&') < key.len ||
+            str_find(value, '<') < value.len || str_find(value, '&') < value.len)
             return s3_fail(call, err, "MalformedXML");
         Json *tag = json_new_object(call->arena);
         json_set_text(call->arena, tag, "Key", key);
@@ -333,18 +356,24 @@ static Str key_of(const Form *form)
             break;
         }
     Str rest = str_from(key, at + sizeof mark - 1);
-    return arena_format(form->call->arena, "%.*s%.*s%.*s", (int)at, key.ptr, STR_ARG(name), STR_ARG(rest));
+    return arena_format(form->call->arena, "%.*s%.*s%.*s", (int)at, key.ptr, STR_ARG(name),
+                        STR_ARG(rest));
 }
 
 static void xml_text(StrBuf *out, Str text)
 {
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
-        if (c == '<') strbuf_add(out, STR("&lt;"));
-        else if (c == '>') strbuf_add(out, STR("&gt;"));
-        else if (c == '&') strbuf_add(out, STR("&amp;"));
-        else if (c == '"') strbuf_add(out, STR("&quot;"));
-        else strbuf_add_char(out, c);
+        if (c == '<')
+            strbuf_add(out, STR("&lt;"));
+        else if (c == '>')
+            strbuf_add(out, STR("&gt;"));
+        else if (c == '&')
+            strbuf_add(out, STR("&amp;"));
+        else if (c == '"')
+            strbuf_add(out, STR("&quot;"));
+        else
+            strbuf_add_char(out, c);
     }
 }
 
@@ -353,22 +382,30 @@ static void answer(const Form *form, const S3Put *put)
     Call *call = form->call;
     HttpCall *http = call->http;
     WireAnswer cors = {0};
-    Str etag = s3_quoted(call->arena, put->row.etag), key = s3_url_encode(call->arena, put->row.key);
-    Str location = arena_format(call->arena, "%s://%.*s/%.*s/%.*s", call->server->options->certificate ? "https" : "http",
-                                STR_ARG(http_field(http->request, STR("Host"))), STR_ARG(put->bucket), STR_ARG(key));
+    Str etag = s3_quoted(call->arena, put->row.etag),
+        key = s3_url_encode(call->arena, put->row.key);
+    Str location = arena_format(
+        call->arena, "%s://%.*s/%.*s/%.*s", call->server->options->certificate ? "https" : "http",
+        STR_ARG(http_field(http->request, STR("Host"))), STR_ARG(put->bucket), STR_ARG(key));
     s3_cors_fields(call, &cors, put->bucket);
-    for (int i = 0; i < cors.n_fields; i++) http_call_field(http, cors.fields[i].name, cors.fields[i].value);
+    for (int i = 0; i < cors.n_fields; i++)
+        http_call_field(http, cors.fields[i].name, cors.fields[i].value);
     http_call_field(http, STR("x-amz-request-id"), call->request_id);
     http_call_field(http, STR("ETag"), etag);
-    if (put->found.versioning != VERSIONING_NEVER) http_call_field(http, STR("x-amz-version-id"), put->row.version);
-    Str redirect = field(form, "success_action_redirect").len ? field(form, "success_action_redirect") : field(form, "redirect");
+    if (put->found.versioning != VERSIONING_NEVER)
+        http_call_field(http, STR("x-amz-version-id"), put->row.version);
+    Str redirect = field(form, "success_action_redirect").len
+                       ? field(form, "success_action_redirect")
+                       : field(form, "redirect");
     bool plain = redirect.len > 0;
-    for (size_t i = 0; i < redirect.len; i++) plain &= redirect.ptr[i] > 0x20 && redirect.ptr[i] < 0x7f;
+    for (size_t i = 0; i < redirect.len; i++)
+        plain &= redirect.ptr[i] > 0x20 && redirect.ptr[i] < 0x7f;
     if (plain) {
         http_call_field(http, STR("Location"),
-                        arena_format(call->arena, "%.*s%cbucket=%.*s&key=%.*s&etag=%%22%.*s%%22", STR_ARG(redirect),
-                                     str_find(redirect, '?') < redirect.len ? '&' : '?', STR_ARG(put->bucket), STR_ARG(key),
-                                     STR_ARG(put->row.etag)));
+                        arena_format(call->arena, "%.*s%cbucket=%.*s&key=%.*s&etag=%%22%.*s%%22",
+                                     STR_ARG(redirect),
+                                     str_find(redirect, '?') < redirect.len ? '&' : '?',
+                                     STR_ARG(put->bucket), STR_ARG(key), STR_ARG(put->row.etag)));
         http_call_answer(http, 303, (Str){0}, (Str){0});
         return;
     }
@@ -401,20 +438,24 @@ static bool upload(Form *form, Str bucket, Error *err)
     S3Writer writer = {.fd = -1};
     if (!read_fields(form, err)) return false;
     if (!field(form, "key").ptr)
-        return call_error_status(call, err, 400, "InvalidArgument",
-                                 "Bucket POST must contain a field named 'key'.  If it is specified, please check the order "
-                                 "of the fields.");
+        return call_error_status(
+            call, err, 400, "InvalidArgument",
+            "Bucket POST must contain a field named 'key'.  If it is specified, please check the order "
+            "of the fields.");
     if (!form_caller(form, err)) return false;
     if (field(form, "policy").len && !policy_holds(form, bucket, &min, &max, err)) return false;
     put.row.key = key_of(form);
     call->in = as_put(form, bucket, put.row.key);
     Json *meta = json_new_object(call->arena);
-    if (!call_authorize(call, "s3:PutObject", s3_arn(call, bucket, put.row.key), err) || !s3_key_check(call, err) ||
-        !s3_bucket_need(call, bucket, NULL, err) || !s3_meta_of_request(call, meta, &put.row, err) ||
-        !s3_asked_of_request(call, &asked, err) || !tags_of_xml(call, field(form, "tagging"), &put.row.tags, err))
+    if (!call_authorize(call, "s3:PutObject", s3_arn(call, bucket, put.row.key), err) ||
+        !s3_key_check(call, err) || !s3_bucket_need(call, bucket, NULL, err) ||
+        !s3_meta_of_request(call, meta, &put.row, err) || !s3_asked_of_request(call, &asked, err) ||
+        !tags_of_xml(call, field(form, "tagging"), &put.row.tags, err))
         return false;
-    bool ok = s3_writer_open(put.s3, asked.kind, -1, true, &writer, err) && read_file(form, &writer, max, &size, err) &&
-              (size >= min || s3_fail(call, err, "EntityTooSmall")) && s3_writer_end(&writer, call->arena, &sums, err) &&
+    bool ok = s3_writer_open(put.s3, asked.kind, -1, true, &writer, err) &&
+              read_file(form, &writer, max, &size, err) &&
+              (size >= min || s3_fail(call, err, "EntityTooSmall")) &&
+              s3_writer_end(&writer, call->arena, &sums, err) &&
               s3_sums_agree(call, &asked, &sums, err);
     if (ok) {
         s3_sums_members(call->arena, meta, &asked, &sums);
@@ -434,7 +475,8 @@ bool s3_post_form(Call *call, Str bucket, Error *err)
 {
     Form *form = arena_new(call->arena, Form);
     Str parameters;
-    http_media_type(http_field_value(call->http->request, call->http->request->content_type), &parameters);
+    http_media_type(http_field_value(call->http->request, call->http->request->content_type),
+                    &parameters);
     Str boundary = http_parameter(parameters, STR("boundary"));
     *form = (Form){.call = call, .buffer = STRBUF(FORM_BUFFER_BYTES_MAX)};
     if (!boundary.len || boundary.len > FORM_BOUNDARY_MAX) return malformed(call, err);

@@ -6,6 +6,7 @@
 #include "base/test.h"
 
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -502,5 +503,77 @@ TEST(s3, local_folders_are_buckets)
     CHECK(!s3_find(&store->server, STR("samples"), STR("deep"), &store->arena, &object, &err));
     CHECK(!s3_put_bytes(&store->server, STR("samples"), STR("x"), STR("x"), (Str){0}, &err));
     CHECK(!s3_serve_folder(&store->server, STR("samples"), folder, &err));
+    store_stop(store);
+}
+
+/* ---- lifecycle ---- */
+
+static bool set_rules(void *arg, DbTx *tx, Error *err)
+{
+    Store *store = arg;
+    S3Bucket bucket;
+    return s3_bucket_load(tx, store->server.s3, STR("first-bucket"), &store->arena, &bucket, err) &&
+           s3_setting_save(
+               tx, &bucket, "lifecycle",
+               STR("{\"Rules\":[{\"Status\":\"Enabled\",\"Filter\":{\"Prefix\":\"tmp/\"},\"Expiration\":{\"Days\":2}},"
+                   "{\"Status\":\"Disabled\",\"Filter\":{\"Prefix\":\"off/\"},\"Expiration\":{\"Days\":1}},"
+                   "{\"Status\":\"Enabled\",\"Prefix\":\"k\",\"Expiration\":{\"ExpiredObjectDeleteMarker\":true},"
+                   "\"NoncurrentVersionExpiration\":{\"NoncurrentDays\":1,\"NewerNoncurrentVersions\":1}}]}"),
+               err);
+}
+
+static bool rows_of_today(void *arg, DbTx *tx, Error *err)
+{
+    Store *store = arg;
+    S3Bucket bucket;
+    if (!s3_bucket_load(tx, store->server.s3, STR("first-bucket"), &store->arena, &bucket, err))
+        return false;
+    for (int i = 0; i < 2500; i++) {
+        char key[32];
+        S3Bytes forgotten;
+        snprintf(key, sizeof key, "%s/%d", i % 2 ? "tmp" : "off", i);
+        S3Row row = {.key = str_of(key), .modified = clock_wall()};
+        if (!s3_row_put(tx, &bucket, &row, NULL, &store->arena, &forgotten, NULL, err))
+            return false;
+    }
+    return true;
+}
+
+static size_t count_rows(Store *store, const char *prefix)
+{
+    WalkCase c = {store, {.prefix = str_of(prefix), .max = 5000}};
+    Error err = {0};
+    CHECK_OK(db_read(store->server.db, run_walk, &c, &err), err);
+    return c.walk.n;
+}
+
+TEST(s3, lifecycle_rules_remove_what_is_too_old)
+{
+    Store *store = store_new();
+    Error err = {0};
+    double day = 86400, now = floor(clock_wall() / day) * day + 3600;
+    CHECK_OK(db_write(store->server.db, set_rules, store, &err), err);
+    CHECK_OK(db_write(store->server.db, rows_of_today, store, &err), err);
+    CHECK_OK(s3_expire(store->server.s3, now + 2 * day, &err), err);
+    CHECK_INT(count_rows(store, "tmp/"), 1250);
+    CHECK_OK(s3_expire(store->server.s3, now + 3 * day, &err), err);
+    CHECK_INT(count_rows(store, "tmp/"), 0);
+    CHECK_INT(count_rows(store, "off/"), 1250);
+
+    for (int i = 0; i < 4; i++) version_put(store, VERSIONING_ENABLED); /* made in 1970 */
+    CHECK_STR(walked(store, (S3Walk){.prefix = STR("k"), .max = 10}), STR("k "));
+    CHECK_OK(s3_expire(store->server.s3, now, &err), err);
+    WalkCase c = {store, {.prefix = STR("k"), .versions = true, .max = 100}};
+    CHECK_OK(db_read(store->server.db, run_walk, &c, &err), err);
+    CHECK_INT(c.walk.n, 2); /* the current one, and the newest of the others */
+    Str last = c.walk.items[1].row.version, first = c.walk.items[0].row.version;
+    version_remove(store, VERSIONING_ENABLED, last);
+    version_remove(store, VERSIONING_ENABLED, (Str){0});
+    version_remove(store, VERSIONING_ENABLED, first);
+    CHECK_OK(db_read(store->server.db, run_walk, &c, &err), err);
+    CHECK_INT(c.walk.n, 1); /* a marker alone */
+    CHECK_OK(s3_expire(store->server.s3, now, &err), err);
+    CHECK_OK(db_read(store->server.db, run_walk, &c, &err), err);
+    CHECK_INT(c.walk.n, 0);
     store_stop(store);
 }

@@ -29,19 +29,23 @@ static bool check_cors(Call *call, const Json *document, Error *err)
         const Json *allowed = json_get(rules->items[i], "AllowedMethods");
         for (size_t k = 0; allowed && k < allowed->n; k++) {
             bool known = false;
-            for (size_t m = 0; m < COUNT(methods); m++) known |= str_is(allowed->items[k]->text, methods[m]);
+            for (size_t m = 0; m < COUNT(methods); m++)
+                known |= str_is(allowed->items[k]->text, methods[m]);
             if (!known)
-                return call_error_status(call, err, 400, "InvalidRequest",
-                                         "Found unsupported HTTP method in CORS config. Unsupported method is %.*s",
-                                         STR_ARG(allowed->items[k]->text));
+                return call_error_status(
+                    call, err, 400, "InvalidRequest",
+                    "Found unsupported HTTP method in CORS config. Unsupported method is %.*s",
+                    STR_ARG(allowed->items[k]->text));
         }
         const Json *origins = json_get(rules->items[i], "AllowedOrigins");
         for (size_t k = 0; origins && k < origins->n; k++) {
             Str origin = origins->items[k]->text;
             size_t star = str_find(origin, '*');
-            if (star < origin.len && str_find(str_from(origin, star + 1), '*') < origin.len - star - 1)
-                return call_error_status(call, err, 400, "InvalidRequest",
-                                         "AllowedOrigin \"%.*s\" can not have more than one wildcard.", STR_ARG(origin));
+            if (star < origin.len &&
+                str_find(str_from(origin, star + 1), '*') < origin.len - star - 1)
+                return call_error_status(
+                    call, err, 400, "InvalidRequest",
+                    "AllowedOrigin \"%.*s\" can not have more than one wildcard.", STR_ARG(origin));
         }
     }
     return true;
@@ -54,21 +58,32 @@ static bool check_lifecycle(Call *call, const Json *document, Error *err)
     for (size_t i = 0; i < rules->n; i++) {
         const Json *rule = rules->items[i], *expiration = json_get(rule, "Expiration");
         if (json_get_text(rule, "ID").len > 255)
-            return call_error_status(call, err, 400, "InvalidArgument", "ID length should not exceed allowed limit of 255");
+            return call_error_status(call, err, 400, "InvalidArgument",
+                                     "ID length should not exceed allowed limit of 255");
         for (size_t k = 0; k < i; k++)
-            if (json_get_text(rule, "ID").len && str_eq(json_get_text(rule, "ID"), json_get_text(rules->items[k], "ID")))
-                return call_error_status(call, err, 400, "InvalidArgument", "Rule ID must be unique. Found same ID for more than one rule");
-        static const char *const actions[] = {"Expiration", "NoncurrentVersionExpiration", "AbortIncompleteMultipartUpload",
-                                              "Transitions", "Transition", "NoncurrentVersionTransitions"};
+            if (json_get_text(rule, "ID").len &&
+                str_eq(json_get_text(rule, "ID"), json_get_text(rules->items[k], "ID")))
+                return call_error_status(
+                    call, err, 400, "InvalidArgument",
+                    "Rule ID must be unique. Found same ID for more than one rule");
+        static const char *const actions[] = {"Expiration",
+                                              "NoncurrentVersionExpiration",
+                                              "AbortIncompleteMultipartUpload",
+                                              "Transitions",
+                                              "Transition",
+                                              "NoncurrentVersionTransitions"};
         bool any = false;
         for (size_t k = 0; k < COUNT(actions); k++) any |= json_get(rule, actions[k]) != NULL;
         if (!any)
-            return call_error_status(call, err, 400, "InvalidRequest", "At least one action needs to be specified in a rule.");
+            return call_error_status(call, err, 400, "InvalidRequest",
+                                     "At least one action needs to be specified in a rule.");
         if (json_get(expiration, "Days") && json_get_int(expiration, "Days", 0) <= 0)
-            return call_error_status(call, err, 400, "InvalidArgument", "'Days' for Expiration action must be a positive integer");
+            return call_error_status(call, err, 400, "InvalidArgument",
+                                     "'Days' for Expiration action must be a positive integer");
         double date = json_get_double(expiration, "Date", 0);
         if (date != (double)((int64_t)date / 86400 * 86400))
-            return call_error_status(call, err, 400, "InvalidArgument", "'Date' must be at midnight GMT");
+            return call_error_status(call, err, 400, "InvalidArgument",
+                                     "'Date' must be at midnight GMT");
     }
     return true;
 }
@@ -77,7 +92,8 @@ static bool check_encryption(Call *call, const Json *document, Error *err)
 {
     const Json *rules = json_get(document, "Rules");
     if (!rules || rules->n != 1) return s3_fail(call, err, "MalformedXML");
-    Str algorithm = json_get_text(json_get(rules->items[0], "ApplyServerSideEncryptionByDefault"), "SSEAlgorithm");
+    Str algorithm = json_get_text(json_get(rules->items[0], "ApplyServerSideEncryptionByDefault"),
+                                  "SSEAlgorithm");
     /* Keys of KMS are not built: what would not be done is not promised. */
     return !algorithm.len || str_is(algorithm, "AES256") || s3_fail(call, err, "NotImplemented");
 }
@@ -113,7 +129,7 @@ typedef struct SettingWork {
     Arena *arena;
     Str bucket_name;
     const char *name;
-    Str document; /* to save; ptr NULL: remove */
+    Str document;            /* to save; ptr NULL: remove */
     S3Versioning versioning; /* of save_versioning */
     S3Bucket bucket;
     const char *code;
@@ -132,7 +148,8 @@ static bool need_bucket(SettingWork *w, DbTx *tx, bool writes, Error *err)
 static bool load_work(void *arg, DbTx *tx, Error *err)
 {
     SettingWork *w = arg;
-    return need_bucket(w, tx, false, err) && s3_setting_load(tx, &w->bucket, w->name, w->arena, &w->document, err);
+    return need_bucket(w, tx, false, err) &&
+           s3_setting_load(tx, &w->bucket, w->name, w->arena, &w->document, err);
 }
 
 static bool save_work(void *arg, DbTx *tx, Error *err)
@@ -140,12 +157,16 @@ static bool save_work(void *arg, DbTx *tx, Error *err)
     SettingWork *w = arg;
     if (!need_bucket(w, tx, true, err)) return false;
     if (w->document.ptr) return s3_setting_save(tx, &w->bucket, w->name, w->document, err);
-    return db_run(tx, err, "DELETE FROM s3_setting WHERE bucket = ? AND name = ?", "it", w->bucket.id, str_of(w->name));
+    return db_run(tx, err, "DELETE FROM s3_setting WHERE bucket = ? AND name = ?", "it",
+                  w->bucket.id, str_of(w->name));
 }
 
 static SettingWork work_of(Call *call, const char *name)
 {
-    return (SettingWork){.s3 = s3_of(call), .arena = call->arena, .bucket_name = call_text(call, "Bucket"), .name = name};
+    return (SettingWork){.s3 = s3_of(call),
+                         .arena = call->arena,
+                         .bucket_name = call_text(call, "Bucket"),
+                         .name = name};
 }
 
 static bool save(Call *call, const char *name, Str document, Error *err)
@@ -188,7 +209,8 @@ static bool get_setting(Call *call, const char *name, Error *err)
         json_set(call->arena, call->out, setting->out, document);
     else
         for (size_t i = 0; i < document->n; i++)
-            json_set_str(call->arena, call->out, document->members[i].name, document->members[i].value);
+            json_set_str(call->arena, call->out, document->members[i].name,
+                         document->members[i].value);
     return true;
 }
 
@@ -243,7 +265,8 @@ static bool save_versioning(void *arg, DbTx *tx, Error *err)
 {
     SettingWork *w = arg;
     return need_bucket(w, tx, true, err) &&
-           db_run(tx, err, "UPDATE s3_bucket SET versioning = ? WHERE id = ?", "ii", (int64_t)w->versioning, w->bucket.id);
+           db_run(tx, err, "UPDATE s3_bucket SET versioning = ? WHERE id = ?", "ii",
+                  (int64_t)w->versioning, w->bucket.id);
 }
 
 static bool put_versioning(Call *call, Error *err)
@@ -252,7 +275,8 @@ static bool put_versioning(Call *call, Error *err)
     Str status = json_get_text(document, "Status");
     SettingWork w = work_of(call, NULL);
     if (!s3_owner_expected(call, err)) return false;
-    if (str_is(json_get_text(document, "MFADelete"), "Enabled")) return s3_fail(call, err, "NotImplemented");
+    if (str_is(json_get_text(document, "MFADelete"), "Enabled"))
+        return s3_fail(call, err, "NotImplemented");
     if (!status.len) return s3_fail(call, err, "IllegalVersioningConfigurationException");
     w.versioning = str_is(status, "Enabled") ? VERSIONING_ENABLED : VERSIONING_SUSPENDED;
     if (!db_write(w.s3->db, save_versioning, &w, err)) return s3_fail(call, err, w.code);
@@ -263,7 +287,9 @@ static bool put_versioning(Call *call, Error *err)
 static bool get_versioning(Call *call, Error *err)
 {
     S3Bucket bucket;
-    if (!s3_owner_expected(call, err) || !s3_bucket_need(call, call_text(call, "Bucket"), &bucket, err)) return false;
+    if (!s3_owner_expected(call, err) ||
+        !s3_bucket_need(call, call_text(call, "Bucket"), &bucket, err))
+        return false;
     if (bucket.versioning != VERSIONING_NEVER)
         json_set_text(call->arena, call->out, "Status",
                       bucket.versioning == VERSIONING_ENABLED ? STR("Enabled") : STR("Suspended"));
@@ -278,7 +304,8 @@ static bool principal_is_all(const Json *principal)
     if (principal->type == JSON_STRING) return str_is(principal->text, "*");
     if (principal->type == JSON_ARRAY) {
         for (size_t i = 0; i < principal->n; i++)
-            if (principal->items[i]->type == JSON_STRING && str_is(principal->items[i]->text, "*")) return true;
+            if (principal->items[i]->type == JSON_STRING && str_is(principal->items[i]->text, "*"))
+                return true;
         return false;
     }
     const Json *inner = json_get(principal, "AWS");
@@ -291,8 +318,8 @@ bool s3_policy_is_public(const Json *policy)
     size_t n = !statements ? 0 : statements->type == JSON_ARRAY ? statements->n : 1;
     for (size_t i = 0; i < n; i++) {
         const Json *statement = statements->type == JSON_ARRAY ? statements->items[i] : statements;
-        if (str_is(json_get_text(statement, "Effect"), "Allow") && principal_is_all(json_get(statement, "Principal")) &&
-            !json_get(statement, "Condition"))
+        if (str_is(json_get_text(statement, "Effect"), "Allow") &&
+            principal_is_all(json_get(statement, "Principal")) && !json_get(statement, "Condition"))
             return true;
     }
     return false;
@@ -320,7 +347,8 @@ static bool check_policy(Call *call, Str text, const Json **ret_policy, Error *e
 {
     Error reason = {0};
     const Json *policy;
-    if (text.len > S3_POLICY_BYTES_MAX) return malformed(call, err, "The policy is longer than 20480 bytes");
+    if (text.len > S3_POLICY_BYTES_MAX)
+        return malformed(call, err, "The policy is longer than 20480 bytes");
     if (!json_parse(text, call->arena, &policy, &reason) || policy->type != JSON_OBJECT)
         return s3_fail(call, err, "MalformedPolicy");
     const Json *statements = json_get(policy, "Statement");
@@ -330,14 +358,16 @@ static bool check_policy(Call *call, Str text, const Json **ret_policy, Error *e
     for (size_t i = 0; i < n; i++) {
         const Json *statement = statements->type == JSON_ARRAY ? statements->items[i] : statements;
         Str effect = json_get_text(statement, "Effect");
-        if (!str_is(effect, "Allow") && !str_is(effect, "Deny")) return malformed(call, err, "Missing required field Effect");
+        if (!str_is(effect, "Allow") && !str_is(effect, "Deny"))
+            return malformed(call, err, "Missing required field Effect");
         if (!json_get(statement, "Principal") && !json_get(statement, "NotPrincipal"))
             return malformed(call, err, "Missing required field Principal");
         if (!json_get(statement, "Action") && !json_get(statement, "NotAction"))
             return malformed(call, err, "Missing required field Action");
         if (!json_get(statement, "Resource") && !json_get(statement, "NotResource"))
             return malformed(call, err, "Missing required field Resource");
-        if (!resources_are_in(json_get(statement, "Resource"), arn)) return malformed(call, err, "Policy has invalid resource");
+        if (!resources_are_in(json_get(statement, "Resource"), arn))
+            return malformed(call, err, "Policy has invalid resource");
     }
     *ret_policy = policy;
     return true;
@@ -349,7 +379,8 @@ static bool block_says(Call *call, const char *member, bool *ret_yes, Error *err
     const Json *block;
     *ret_yes = false;
     if (!load(call, "block", &text, err)) return false;
-    if (text.ptr && json_parse(text, call->arena, &block, NULL)) *ret_yes = json_get_bool(block, member, false);
+    if (text.ptr && json_parse(text, call->arena, &block, NULL))
+        *ret_yes = json_get_bool(block, member, false);
     return true;
 }
 
@@ -358,7 +389,9 @@ static bool put_policy(Call *call, Error *err)
     Str text = call_text(call, "Policy");
     const Json *policy;
     bool blocked;
-    if (!check_policy(call, text, &policy, err) || !block_says(call, "BlockPublicPolicy", &blocked, err)) return false;
+    if (!check_policy(call, text, &policy, err) ||
+        !block_says(call, "BlockPublicPolicy", &blocked, err))
+        return false;
     if (blocked && s3_policy_is_public(policy)) return s3_fail(call, err, "AccessDenied");
     return save(call, "policy", text, err);
 }
@@ -396,7 +429,8 @@ static bool put_acl(Call *call, Error *err)
 {
     Str acl;
     bool blocked;
-    if (!s3_acl_of_request(call, &acl, err) || !block_says(call, "BlockPublicAcls", &blocked, err)) return false;
+    if (!s3_acl_of_request(call, &acl, err) || !block_says(call, "BlockPublicAcls", &blocked, err))
+        return false;
     if (blocked && str_starts(acl, STR("public"))) return s3_fail(call, err, "AccessDenied");
     return save(call, "acl", str_is(acl, "private") ? (Str){0} : acl, err);
 }
@@ -413,28 +447,40 @@ static bool get_acl(Call *call, Error *err)
 
 static bool get_replication(Call *call, Error *err)
 {
-    return s3_owner_expected(call, err) && s3_bucket_need(call, call_text(call, "Bucket"), NULL, err) &&
+    return s3_owner_expected(call, err) &&
+           s3_bucket_need(call, call_text(call, "Bucket"), NULL, err) &&
            s3_fail(call, err, "ReplicationConfigurationNotFoundError");
 }
 
 static bool get_lock(Call *call, Error *err)
 {
-    return s3_owner_expected(call, err) && s3_bucket_need(call, call_text(call, "Bucket"), NULL, err) &&
+    return s3_owner_expected(call, err) &&
+           s3_bucket_need(call, call_text(call, "Bucket"), NULL, err) &&
            s3_fail(call, err, "ObjectLockConfigurationNotFoundError");
 }
 
 static bool get_object_lock(Call *call, Error *err)
 {
-    return s3_owner_expected(call, err) && s3_bucket_need(call, call_text(call, "Bucket"), NULL, err) &&
-           call_error_status(call, err, 400, "InvalidRequest", "Bucket is missing Object Lock Configuration");
+    return s3_owner_expected(call, err) &&
+           s3_bucket_need(call, call_text(call, "Bucket"), NULL, err) &&
+           call_error_status(call, err, 400, "InvalidRequest",
+                             "Bucket is missing Object Lock Configuration");
 }
 
 #define BUCKET "arn:aws:s3:::{Bucket}"
-#define ROW(name_, function, action_) {#name_, function, .resource = BUCKET, .action = "s3:" action_}
+#define ROW(name_, function, action_)                                                              \
+    {                                                                                              \
+#name_, function, .resource = BUCKET, .action = "s3:" action_                              \
+    }
 #define ROW_WRITES(name_, function, action_)                                                       \
-    {#name_, function, .resource = BUCKET, .action = "s3:" action_, .flags = OPERATION_WRITES}
+    {                                                                                              \
+#name_, function, .resource = BUCKET, .action = "s3:" action_, .flags = OPERATION_WRITES   \
+    }
 #define ROW_STORED(name_, function, action_)                                                       \
-    {#name_, function, .resource = BUCKET, .action = "s3:" action_, .flags = OPERATION_WRITES | OPERATION_STORED}
+    {                                                                                              \
+#name_, function, .resource = BUCKET, .action = "s3:" action_,                             \
+                          .flags = OPERATION_WRITES | OPERATION_STORED                             \
+    }
 
 const ServiceOperation s3_setting_operations[] = {
     ROW_WRITES(PutBucketTagging, put_tagging, "PutBucketTagging"),

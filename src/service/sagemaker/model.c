@@ -69,12 +69,14 @@ static bool check_container(Call *call, const Json *container, Error *err)
     Str image = json_get_text(container, "Image");
     const Json *source = json_path(container, "ModelDataSource.S3DataSource");
     if (str_is(json_get_text(container, "Mode"), "MultiModel"))
-        return call_error(call, err, "ValidationException",
-                          "Mode MultiModel is not served by clary; create one model per archive, or "
-                          "several variants");
+        return call_error(
+            call, err, "ValidationException",
+            "Mode MultiModel is not served by clary; create one model per archive, or "
+            "several variants");
     if (json_get(container, "ModelPackageName"))
-        return call_error(call, err, "ValidationException",
-                          "ModelPackageName is not served by clary yet; name Image and ModelDataUrl");
+        return call_error(
+            call, err, "ValidationException",
+            "ModelPackageName is not served by clary yet; name Image and ModelDataUrl");
     if (!image.len)
         return call_error(call, err, "ValidationException",
                           "A container needs an Image or a ModelPackageName");
@@ -83,11 +85,12 @@ static bool check_container(Call *call, const Json *container, Error *err)
                           "Both ModelDataUrl and ModelDataSource cannot be specified");
     Image found = image_find(image);
     if (found.kind == IMAGE_FOREIGN)
-        return call_error(call, err, "ValidationException",
-                          "Image '%.*s' is none of SageMaker's built-in algorithms and frameworks, and "
-                          "clary has no container runtime here; a program that keeps to SageMaker's "
-                          "container contract can be named as s3://BUCKET/PROGRAM.tar.gz",
-                          STR_ARG(image));
+        return call_error(
+            call, err, "ValidationException",
+            "Image '%.*s' is none of SageMaker's built-in algorithms and frameworks, and "
+            "clary has no container runtime here; a program that keeps to SageMaker's "
+            "container contract can be named as s3://BUCKET/PROGRAM.tar.gz",
+            STR_ARG(image));
     return true;
 }
 

@@ -8,7 +8,8 @@
 extern const Service sagemaker_service;
 extern const ServiceOperation tag_operations[]; /* tags.c */
 
-bool sagemaker_open(Server *server, Error *err); /* the resource engine; before training and hosting */
+bool sagemaker_open(Server *server,
+                    Error *err); /* the resource engine; before training and hosting */
 void sagemaker_close(Server *server);
 
 /* ---- models (model.c) ---- */
@@ -20,10 +21,10 @@ enum { MODEL_CONTAINERS_MAX = 15 };
 
 /* What runs behind an image's name (aws-clients.md section 5): the account, region and domain say nothing. */
 typedef enum ImageKind {
-    IMAGE_BUILT_IN,  /* clary-serve; `name` is the algorithm */
-    IMAGE_SCRIPT,    /* a framework's image: the user's inference script in the host's Python; `name` is the framework */
-    IMAGE_PROGRAM,   /* "s3://bucket/folder" or "s3://bucket/program.tar.gz": a program that keeps to the container contract */
-    IMAGE_FOREIGN,   /* any other: needs a container runtime */
+    IMAGE_BUILT_IN, /* clary-serve; `name` is the algorithm */
+    IMAGE_SCRIPT, /* a framework's image: the user's inference script in the host's Python; `name` is the framework */
+    IMAGE_PROGRAM, /* "s3://bucket/folder" or "s3://bucket/program.tar.gz": a program that keeps to the container contract */
+    IMAGE_FOREIGN, /* any other: needs a container runtime */
 } ImageKind;
 
 typedef struct Image {

@@ -40,8 +40,7 @@ static bool list_tags(Call *call, Error *err)
         return false;
     for (size_t i = (size_t)first; i < tags->n; i++) {
         if ((int64_t)page->n == n) {
-            json_set_text(call->arena, call->out, "NextToken",
-                          arena_format(call->arena, "%zu", i));
+            json_set_text(call->arena, call->out, "NextToken", arena_format(call->arena, "%zu", i));
             break;
         }
         json_push(call->arena, page, json_at(tags, i));
