@@ -289,6 +289,15 @@ static bool prepare(Call *call, const Signature *signature, StrBuf *raw, StrBuf 
         if (!call->route.operation) route_find(request, body, signature->service, &call->route);
     }
 
+    if (signature->form != SIGNATURE_NONE && call->route.service &&
+        !call->server->options->auth_any &&
+        !str_is(signature->service, call->route.service->signing_name)) /* rule A4 */
+        return call_error_status(call, err, 403,
+                                 call->route.protocol == PROTOCOL_JSON ? "InvalidSignatureException"
+                                                                       : "SignatureDoesNotMatch",
+                                 "Credential should be scoped to correct service: '%s'.",
+                                 call->route.service->signing_name);
+
     const Service *service = call->route.service ? service_find(str_of(call->route.service->name))
                                                  : NULL;
     *ret_service = service;
@@ -344,8 +353,12 @@ static void run_handler(Call *call, const Service *service)
 {
     Error err = {0};
     call->parked = false;
+    audit_begin(call);
     bool ok = call->operation->handle(call, &err);
-    if (call->parked) return;
+    if (call->parked) {
+        audit_cancel(call);
+        return;
+    }
     if (ok && (call->operation->flags & OPERATION_ANSWERS)) {
         audit_record(call, NULL);
         return;

@@ -1,6 +1,7 @@
 /* What claryd consists of. */
 
 #include "service/call.h"
+#include "service/cloudtrail/audit.h"
 #include "service/cloudwatch/metrics.h"
 #include "service/iam/access.h"
 #include "service/logs/logs.h"
@@ -11,6 +12,7 @@
 /* A row per part, in the order of opening: who uses another comes after it. */
 const Part parts[] = {
     {.name = "iam", {&iam_service, &sts_service}, iam_open, iam_close, .reset = iam_reset},
+    {.name = "cloudtrail", {&cloudtrail_service}, audit_open, audit_close},
     {.name = "s3", {&s3_service}, s3_open, s3_close, .reset = s3_reset},
     {.name = "logs", {&logs_service}, logs_open, logs_close},
     {.name = "cloudwatch", {&cloudwatch_service}, cloudwatch_open, cloudwatch_close},

@@ -18,9 +18,19 @@
 
 enum { GROUP_MAX = 256, READERS_IDLE_MAX = 32 };
 
+/* What goes with a thread's next change. */
+typedef struct Also {
+    Db *db;
+    DbWork *work;
+    void *arg;
+    bool done;
+} Also;
+static _Thread_local Also also;
+
 typedef struct Change {
     DbWork *work;
     void *arg;
+    Also *also; /* NULL */
     Error *err;
     bool ok, done;
     struct Change *next;
@@ -58,7 +68,8 @@ static void run_change(Db *db, Change *change)
     Error ignored;
     change->ok = false;
     if (!db->driver->execute(c, "SAVEPOINT change", change->err)) return;
-    change->ok = change->work(change->arg, &db->writer, change->err);
+    change->ok = change->work(change->arg, &db->writer, change->err) &&
+                 (!change->also || change->also->work(change->also->arg, &db->writer, change->err));
     if (!change->ok) db->driver->execute(c, "ROLLBACK TO SAVEPOINT change", &ignored);
     if (!db->driver->execute(c, "RELEASE SAVEPOINT change", change->ok ? change->err : &ignored))
         change->ok = false;
@@ -113,6 +124,7 @@ static void *write_changes(void *arg)
 bool db_write(Db *db, DbWork *work, void *arg, Error *err)
 {
     Change change = {.work = work, .arg = arg, .err = err};
+    if (also.db == db && !also.done) change.also = &also;
     assert(!pthread_equal(pthread_self(), db->thread));
     pthread_mutex_lock(&db->mutex);
     *db->last = &change;
@@ -120,7 +132,20 @@ bool db_write(Db *db, DbWork *work, void *arg, Error *err)
     pthread_cond_signal(&db->come);
     while (!change.done) pthread_cond_wait(&db->done, &db->mutex);
     pthread_mutex_unlock(&db->mutex);
+    if (change.also && change.ok) also.done = true;
     return change.ok;
+}
+
+void db_also(Db *db, DbWork *work, void *arg)
+{
+    also = (Also){db, work, arg, false};
+}
+
+bool db_also_end(Db *db)
+{
+    bool done = also.db == db && also.done;
+    also = (Also){0};
+    return done;
 }
 
 /* ---- readers ---- */

@@ -36,6 +36,11 @@ bool db_schema(Db *db, const char *component, const char *const *steps, Error *e
 bool db_write(Db *db, DbWork *work, void *arg, Error *err);
 bool db_read(Db *db, DbWork *work, void *arg, Error *err);
 
+/* The next db_write of this thread that succeeds runs `work` as well, at its end and in its transaction: the
+ * audit record of a call goes with its effect.  db_also_end says whether it did, and forgets it otherwise. */
+void db_also(Db *db, DbWork *work, void *arg);
+bool db_also_end(Db *db);
+
 /* Removes every row of every table, for test-suites (`clary reset`). */
 bool db_empty(Db *db, Error *err);
 
