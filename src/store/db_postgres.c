@@ -151,7 +151,8 @@ static bool postgres_connect(const char *where, bool writer, bool durable, void 
     pq.PQsetNoticeProcessor(c->db, say_nothing, NULL);
     /* One writer a database: a second claryd would undo the first one's caches. */
     if (writer) {
-        PGresult *result = pq.PQexec(c->db, "SELECT pg_try_advisory_lock(1668047201)");
+        PGresult *result = pq.PQexec(
+            c->db, "SELECT pg_try_advisory_lock(1668047201, hashtext(current_schema()))");
         bool alone = pq.PQresultStatus(result) == PQ_TUPLES_OK &&
                      pq.PQgetvalue(result, 0, 0)[0] == 't';
         pq.PQclear(result);

@@ -7,6 +7,7 @@ The server is ephemeral: it keeps everything in a folder that dies with it.  CLA
 tests run on PostgreSQL.  A test file ends with main(), which runs every function named test_* and prints the counts.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -60,7 +61,7 @@ class Claryd:
         if self.home:
             words += ["--home", self.home]
         if os.environ.get("CLARY_TEST_DATABASE"):
-            words += ["--database", os.environ["CLARY_TEST_DATABASE"]]
+            words += ["--database", os.environ["CLARY_TEST_DATABASE"] + self.schema()]
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "CLARY_"))}
         environment.update(self.extra_env)
         self.log = tempfile.NamedTemporaryFile("w+", prefix="claryd-", suffix=".log", delete=False)
@@ -78,9 +79,17 @@ class Claryd:
             self.url = line.split(" at ")[1].split()[0]
             self.port = int(self.url.rsplit(":", 1)[1])
             self.folder = self.home
-        if os.environ.get("CLARY_TEST_DATABASE"):
-            self.reset()
         return self
+
+    def schema(self):
+        """A schema of PostgreSQL for each home, so that servers do not meet: part of the address."""
+        name = "h" + hashlib.sha256((self.home or os.urandom(8).hex()).encode()).hexdigest()[:16]
+        psql = shutil.which("psql")
+        if not psql:
+            raise Skip("no psql to make a schema with")
+        subprocess.run([psql, "-q", os.environ["CLARY_TEST_DATABASE"], "-c", "CREATE SCHEMA IF NOT EXISTS " + name], check=True,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=30)
+        return "?options=-csearch_path%3D" + name
 
     def log_text(self):
         with open(self.log.name, errors="replace") as file:
