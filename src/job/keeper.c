@@ -30,8 +30,9 @@
 enum {
     RESTART_FIRST_MS = 100, /* doubling up to ... (rule E1) */
     RESTART_MOST_MS = 30000,
-    HEALTHY_SECONDS = 60, /* a server that lived so long starts anew at RESTART_FIRST_MS */
-    END_SECONDS = 10,     /* for children when the server ended on purpose */
+    HEALTHY_SECONDS =
+        1, /* a server that lived so long has started well: it starts anew at RESTART_FIRST_MS */
+    END_SECONDS = 10, /* for children when the server ended on purpose */
 };
 
 typedef struct Pending {
