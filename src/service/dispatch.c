@@ -459,6 +459,18 @@ static void on_request(void *arg, HttpExchange *exchange)
     runtime_invoke(dispatcher->runtime, exchange);
 }
 
+static void on_lost(void *arg, HttpExchange *exchange)
+{
+    Dispatcher *dispatcher = arg;
+    runtime_lost(dispatcher->runtime, exchange);
+}
+
+static void on_room(void *arg, HttpExchange *exchange)
+{
+    Dispatcher *dispatcher = arg;
+    runtime_room(dispatcher->runtime, exchange);
+}
+
 Dispatcher *dispatcher_new(Server *server, Loop *loop)
 {
     Dispatcher *dispatcher = calloc(1, sizeof *dispatcher);
@@ -472,7 +484,7 @@ Dispatcher *dispatcher_new(Server *server, Loop *loop)
 
 HttpHandler dispatcher_handler(Dispatcher *dispatcher)
 {
-    return (HttpHandler){.arg = dispatcher, .head = on_head, .request = on_request};
+    return (HttpHandler){.arg = dispatcher, .head = on_head, .request = on_request, .room = on_room, .lost = on_lost};
 }
 
 void dispatcher_free(Dispatcher *dispatcher)

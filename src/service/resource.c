@@ -174,8 +174,9 @@ static bool kind_error(Call *call, Error *err, const char *code, const char *for
 static bool missing(Call *call, const ResourceKind *kind, Str name, Error *err)
 {
     const char *code = kind->missing_code ? kind->missing_code : "ValidationException";
-    if (kind->missing_message) return kind_error(call, err, code, kind->missing_message, name);
-    return call_error(call, err, code, "Could not find %s \"%.*s\".", kind->title, STR_ARG(name));
+    Str arn = resource_arn(call->server, kind, call->region, name, call->arena);
+    if (kind->missing_message) return kind_error(call, err, code, kind->missing_message, arn);
+    return call_error(call, err, code, "Could not find %s \"%.*s\".", kind->title, STR_ARG(arn));
 }
 
 /* ---- rows ---- */

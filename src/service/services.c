@@ -7,6 +7,7 @@
 #include "service/logs/logs.h"
 #include "service/s3/objects.h"
 #include "service/sagemaker/sagemaker.h"
+#include "service/sagemaker/hosting.h"
 #include "service/sagemaker/training.h"
 
 /* A row per part, in the order of opening: who uses another comes after it. */
@@ -17,6 +18,7 @@ const Part parts[] = {
     {.name = "logs", {&logs_service}, logs_open, logs_close},
     {.name = "cloudwatch", {&cloudwatch_service}, cloudwatch_open, cloudwatch_close},
     {.name = "sagemaker", {&sagemaker_service}, sagemaker_open, sagemaker_close},
+    {.name = "hosting", .open = hosting_open, .close = hosting_close, .reset = hosting_reset},
     {.name = "training", .open = training_open, .close = training_close, .reset = training_reset},
     {0},
 };

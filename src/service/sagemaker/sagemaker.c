@@ -2,10 +2,13 @@
 
 #include "service/sagemaker/sagemaker.h"
 
+#include "service/sagemaker/hosting.h"
 #include "service/sagemaker/training.h"
 
 static const ServiceOperation *const tables[] = {
     model_operations,
+    endpoint_config_operations,
+    endpoint_operations,
     tag_operations,
     training_operations,
     NULL,
