@@ -33,8 +33,8 @@ struct ResourceKind {
     const char *list;        /* "TrainingJobSummaries": member of the List answer */
     const char
         *not_stored[8]; /* members of the create request that Describe does not show ("Tags") */
-    bool oldest_first;    /* what List does when SortOrder is absent */
-    bool sort_by_name;    /* and SortBy (else by creation time) */
+    bool oldest_first;  /* what List does when SortOrder is absent */
+    bool sort_by_name;  /* and SortBy (else by creation time) */
     /* Errors: codes and messages; %.*s stands for the ARN. */
     const char *missing_code,
         *missing_message; /* "ValidationException", "Could not find endpoint \"%.*s\"." */

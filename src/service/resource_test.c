@@ -93,7 +93,9 @@ TEST(resource, a_model_lives)
 
     CHECK_OK(ask(server, &arena, "DeleteModel", "{\"ModelName\":\"My-Model\"}", &call, &err), err);
     CHECK(!ask(server, &arena, "DescribeModel", "{\"ModelName\":\"My-Model\"}", &call, &err));
-    CHECK_STR(str_of(err.text), STR("Could not find model \"arn:aws:sagemaker:us-east-1:123456789012:model/my-model\"."));
+    CHECK_STR(
+        str_of(err.text),
+        STR("Could not find model \"arn:aws:sagemaker:us-east-1:123456789012:model/my-model\"."));
     CHECK_OK(resource_tags_get(server, arn, &arena, &tags, &err), err);
     CHECK_INT(tags->n, 0);
     close_server(server);

@@ -34,10 +34,11 @@ typedef struct DeploySettings {
 } DeploySettings;
 
 typedef struct DeployInput {
-    double now;         /* monotonic seconds */
-    bool ready;         /* every server of the new fleet is healthy */
-    const char *failed; /* the new fleet cannot become healthy, or one of its servers died: why; else NULL */
-    const char *alarm;  /* name of an alarm that fires, or NULL */
+    double now; /* monotonic seconds */
+    bool ready; /* every server of the new fleet is healthy */
+    const char *
+        failed; /* the new fleet cannot become healthy, or one of its servers died: why; else NULL */
+    const char *alarm; /* name of an alarm that fires, or NULL */
 } DeployInput;
 
 typedef struct Deployment {

@@ -101,8 +101,7 @@ static void simulate(uint64_t seed)
     Deployment d;
     deploy_start(&d, &settings, has_old, now);
     for (int round = 0; round < 100000 && !deploy_ended(&d); round++) {
-        now = below(&draws, 3) ? now + 5 * unit(&draws)
-                                              : MIN(deploy_next(&d), now + 1e4);
+        now = below(&draws, 3) ? now + 5 * unit(&draws) : MIN(deploy_next(&d), now + 1e4);
         DeployInput input = {.now = now};
         if (healthy < servers) healthy += below(&draws, 5) == 0;
         input.ready = healthy == servers;

@@ -53,7 +53,8 @@ static Json *variant_summary(Arena *arena, const Json *document, const Json *pla
     json_set_text(arena, line, "VariantName", name);
     json_set(arena, line, "DeployedImages", images);
     json_set_double(arena, line, "CurrentWeight", weight);
-    json_set_double(arena, line, "DesiredWeight", json_get_double(desired, "DesiredWeight", weight));
+    json_set_double(arena, line, "DesiredWeight",
+                    json_get_double(desired, "DesiredWeight", weight));
     const Json *serverless = json_get(plan, "ServerlessConfig");
     if (serverless) {
         json_set(arena, line, "CurrentServerlessConfig", serverless);
@@ -72,7 +73,8 @@ static bool describe_endpoint(Call *call, const Resource *endpoint, Json *out, E
     const Json *document = endpoint->document, *fleet = json_get(document, "Fleet");
     (void)err;
     if (!fleet || fleet->type != JSON_OBJECT) return true;
-    const Json *variants = json_get(fleet, "Variants"), *capture = json_get(fleet, "DataCaptureConfig");
+    const Json *variants = json_get(fleet, "Variants"),
+               *capture = json_get(fleet, "DataCaptureConfig");
     Json *lines = json_new_array(arena);
     for (size_t i = 0; i < variants->n; i++)
         json_push(arena, lines, variant_summary(arena, document, json_at(variants, i)));
@@ -109,10 +111,9 @@ static const Json nothing = {.type = JSON_NULL};
 
 static bool begin_update(Call *call, Resource *endpoint, Error *err)
 {
-    static const char *const members[] = {"EndpointConfigName", "DeploymentConfig",
-                                          "RetainAllVariantProperties",
-                                          "ExcludeRetainedVariantProperties",
-                                          "RetainDeploymentConfig"};
+    static const char *const members[] = {
+        "EndpointConfigName", "DeploymentConfig", "RetainAllVariantProperties",
+        "ExcludeRetainedVariantProperties", "RetainDeploymentConfig"};
     Arena *arena = call->arena;
     if (!need_in_service(call, endpoint, err)) return false;
     Json *pending = json_new_object(arena), *summary = json_new_object(arena);

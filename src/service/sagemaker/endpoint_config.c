@@ -7,13 +7,16 @@ static bool check_variant(Call *call, const Json *variant, Error *err)
     Str name = json_get_text(variant, "VariantName");
     int64_t count = json_get_int(variant, "InitialInstanceCount", 1);
     if (json_get(variant, "ServerlessConfig") && json_get(variant, "InitialInstanceCount"))
-        return call_error(call, err, "ValidationException",
-                          "Variant '%.*s': ServerlessConfig and InitialInstanceCount exclude each other",
-                          STR_ARG(name));
+        return call_error(
+            call, err, "ValidationException",
+            "Variant '%.*s': ServerlessConfig and InitialInstanceCount exclude each other",
+            STR_ARG(name));
     if (!json_get(variant, "ModelName"))
-        return call_error(call, err, "ValidationException",
-                          "Variant '%.*s' needs a ModelName: inference components are not served by "
-                          "clary", STR_ARG(name));
+        return call_error(
+            call, err, "ValidationException",
+            "Variant '%.*s' needs a ModelName: inference components are not served by "
+            "clary",
+            STR_ARG(name));
     if (count > ENDPOINT_INSTANCES_MAX)
         return call_error(call, err, "ResourceLimitExceeded",
                           "Variant '%.*s' asks for %lld instances; the limit is %d", STR_ARG(name),

@@ -141,8 +141,8 @@ static bool variant_grow(Hosting *hosting, const RunningEndpoint *endpoint, cons
             .fleet = fleet->id,
             .index = variant->n_servers,
             .container = json_path(variant->plan, "Containers.0"),
-            .startup_seconds =
-                json_get_double(variant->plan, "StartupSeconds", ENDPOINT_STARTUP_SECONDS),
+            .startup_seconds = json_get_double(variant->plan, "StartupSeconds",
+                                               ENDPOINT_STARTUP_SECONDS),
         };
         if (!model_server_start(hosting, &spec, &variant->servers[variant->n_servers], err))
             return false;
@@ -224,9 +224,10 @@ static bool plan_model(Server *server, Str region, Str name, double now, Arena *
     const Json *primary = json_get(model.document, "PrimaryContainer"),
                *list = json_get(model.document, "Containers");
     if (list && list->n > 1)
-        return error_set(err, ERROR_UNSUPPORTED,
-                         "Model \"%.*s\" is a pipeline of %zu containers; clary serves models of one",
-                         STR_ARG(name), list->n);
+        return error_set(
+            err, ERROR_UNSUPPORTED,
+            "Model \"%.*s\" is a pipeline of %zu containers; clary serves models of one",
+            STR_ARG(name), list->n);
     if (!primary) primary = json_at(list, 0);
     Json *container, *containers = json_new_array(arena), *images = json_new_array(arena),
                      *image = json_new_object(arena);
@@ -250,8 +251,9 @@ static bool make_plan(Server *server, Str region, Str config_name, const Json *o
     if (!resource_load(server, &endpoint_config_kind, region, config_name, arena, &config, err))
         return false;
     if (!config.document)
-        return error_set(err, ERROR_NOT_FOUND, "Could not find endpoint configuration \"%s\".",
-                         resource_arn(server, &endpoint_config_kind, region, config_name, arena).ptr);
+        return error_set(
+            err, ERROR_NOT_FOUND, "Could not find endpoint configuration \"%s\".",
+            resource_arn(server, &endpoint_config_kind, region, config_name, arena).ptr);
     bool retain = json_get_bool(pending, "RetainAllVariantProperties", false);
     const Json *from = json_get(config.document, "ProductionVariants");
     Json *plan = json_new_object(arena), *variants = json_new_array(arena);
@@ -313,7 +315,8 @@ static DeploySettings deploy_settings(const Json *config, const Json *plan)
         settings.mode = DEPLOY_LINEAR;
         settings.step = capacity_share(json_get(rolling, "MaximumBatchSize"), servers);
         settings.wait = json_get_double(rolling, "WaitIntervalInSeconds", 0);
-        settings.timeout = json_get_double(rolling, "MaximumExecutionTimeoutInSeconds", UPDATE_SECONDS);
+        settings.timeout = json_get_double(rolling, "MaximumExecutionTimeoutInSeconds",
+                                           UPDATE_SECONDS);
     }
     if (blue) {
         bool linear = str_is(type, "LINEAR"), canary = str_is(type, "CANARY");
@@ -322,7 +325,8 @@ static DeploySettings deploy_settings(const Json *config, const Json *plan)
         if (canary) settings.step = capacity_share(json_get(traffic, "CanarySize"), servers);
         settings.wait = json_get_double(traffic, "WaitIntervalInSeconds", 0);
         settings.termination_wait = json_get_double(blue, "TerminationWaitInSeconds", 0);
-        settings.timeout = json_get_double(blue, "MaximumExecutionTimeoutInSeconds", UPDATE_SECONDS);
+        settings.timeout = json_get_double(blue, "MaximumExecutionTimeoutInSeconds",
+                                           UPDATE_SECONDS);
     }
     return settings;
 }
@@ -360,8 +364,8 @@ static bool deploy(Hosting *hosting, RunningEndpoint *endpoint, const Json *conf
     Str region = str_of(endpoint->region);
     char why[512];
     for (;;) {
-        DeployInput input = {
-            .alarm = alarms ? alarm_firing(hosting->server, region, config, arena) : NULL};
+        DeployInput input = {.alarm = alarms ? alarm_firing(hosting->server, region, config, arena)
+                                             : NULL};
         pthread_mutex_lock(&hosting->mutex);
         input.now = clock_seconds();
         input.ready = fleet_health(endpoint->coming, deployment->has_old, why);
@@ -441,8 +445,8 @@ static bool prepare(Hosting *hosting, RunningEndpoint *endpoint, const Resource 
     hosting->preparing++;
     pthread_mutex_unlock(&hosting->mutex);
     bool ok = make_plan(hosting->server, resource->region, config,
-                        old && old->type == JSON_OBJECT ? old : NULL, update ? pending : NULL, arena,
-                        ret_plan, err) &&
+                        old && old->type == JSON_OBJECT ? old : NULL, update ? pending : NULL,
+                        arena, ret_plan, err) &&
               fleet_start(hosting, endpoint, *ret_plan, &fleet, err);
     pthread_mutex_lock(&hosting->mutex);
     hosting->preparing--;

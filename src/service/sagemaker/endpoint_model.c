@@ -100,7 +100,8 @@ static bool copy_object(const char *from, const char *to, Error *err)
     AUTO_FD int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (in < 0 || out < 0) return error_sys(err, errno, "copying '%s' to '%s'", from, to);
     ssize_t n;
-    while ((n = sendfile(out, in, NULL, 1 << 30)) > 0) {}
+    while ((n = sendfile(out, in, NULL, 1 << 30)) > 0) {
+    }
     return n == 0 || error_sys(err, errno, "copying '%s' to '%s'", from, to);
 }
 
@@ -143,9 +144,8 @@ static bool fetch_prefix(Server *server, Str bucket, Str prefix, Arena *arena,
         if (!rest.len || rest.ptr[rest.len - 1] == '/') continue;
         char *to = path_join(arena, temporary, arena_cstr(arena, rest));
         char *slash = strrchr(to, '/');
-        bool ok = safe_path(rest) ||
-                  error_set(err, ERROR_INVALID, "key '%.*s' is no file name",
-                            STR_ARG(objects[i].key));
+        bool ok = safe_path(rest) || error_set(err, ERROR_INVALID, "key '%.*s' is no file name",
+                                               STR_ARG(objects[i].key));
         *slash = 0;
         ok = ok && folder_make(to, err);
         *slash = '/';
@@ -177,11 +177,12 @@ static bool fetch_model(Server *server, const Json *container, Arena *arena,
     }
     if (ok) return true;
     Error why = *err;
-    return error_set(err, ERROR_INVALID,
-                     "Failed to download model data for container \"container_1\" from URL: \"%.*s\" (%s). "
-                     "Please ensure that there is an object located at the URL and that the role passed to "
-                     "CreateModel has permissions to download the object.",
-                     STR_ARG(uri), why.text);
+    return error_set(
+        err, ERROR_INVALID,
+        "Failed to download model data for container \"container_1\" from URL: \"%.*s\" (%s). "
+        "Please ensure that there is an object located at the URL and that the role passed to "
+        "CreateModel has permissions to download the object.",
+        STR_ARG(uri), why.text);
 }
 
 bool model_prepare(Server *server, const Json *container, Arena *arena, Json **ret_plan, Error *err)
@@ -191,13 +192,15 @@ bool model_prepare(Server *server, const Json *container, Arena *arena, Json **r
     const Json *environment = json_get(container, "Environment");
     const char *folder, *program = NULL;
     if (image.kind == IMAGE_FOREIGN)
-        return error_set(err, ERROR_INVALID, "Image \"%.*s\" needs a container runtime, and there is none",
+        return error_set(err, ERROR_INVALID,
+                         "Image \"%.*s\" needs a container runtime, and there is none",
                          STR_ARG(uri));
     if (image.kind == IMAGE_SCRIPT ||
         (image.kind == IMAGE_BUILT_IN && json_get(environment, "SAGEMAKER_PROGRAM")))
-        return error_set(err, ERROR_UNSUPPORTED,
-                         "Inference scripts (script mode of image \"%.*s\") are not served by clary yet",
-                         STR_ARG(uri));
+        return error_set(
+            err, ERROR_UNSUPPORTED,
+            "Inference scripts (script mode of image \"%.*s\") are not served by clary yet",
+            STR_ARG(uri));
     if (!fetch_model(server, container, arena, &folder, err)) return false;
     if (!folder && image.kind == IMAGE_BUILT_IN)
         return error_set(err, ERROR_INVALID, "Algorithm %.*s needs ModelDataUrl",
@@ -216,7 +219,8 @@ bool model_prepare(Server *server, const Json *container, Arena *arena, Json **r
         if (!fetch_model(server, source, arena, &program, err)) return false;
     }
     Json *plan = json_new_object(arena);
-    json_set_text(arena, plan, "Kind", image.kind == IMAGE_PROGRAM ? STR("program") : STR("built-in"));
+    json_set_text(arena, plan, "Kind",
+                  image.kind == IMAGE_PROGRAM ? STR("program") : STR("built-in"));
     if (image.kind == IMAGE_BUILT_IN) json_set_text(arena, plan, "Algorithm", image.name);
     if (folder) json_set_text(arena, plan, "Folder", str_of(folder));
     if (program) json_set_text(arena, plan, "Program", str_of(program));

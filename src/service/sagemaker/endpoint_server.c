@@ -54,8 +54,12 @@ typedef struct ServerState {
 static bool may_pass(Str name)
 {
     static const char *const names[] = {
-        "SAGEMAKER_BATCH", "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", "SAGEMAKER_INFERENCE_OUTPUT",
-        "SAGEMAKER_MAX_PAYLOAD_IN_MB", "MAX_CONTENT_LENGTH", "MODEL_SERVER_WORKERS",
+        "SAGEMAKER_BATCH",
+        "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT",
+        "SAGEMAKER_INFERENCE_OUTPUT",
+        "SAGEMAKER_MAX_PAYLOAD_IN_MB",
+        "MAX_CONTENT_LENGTH",
+        "MODEL_SERVER_WORKERS",
     };
     for (size_t i = 0; i < COUNT(names); i++)
         if (str_is(name, names[i])) return true;
@@ -108,14 +112,13 @@ static bool make_names(ServerState *state, const ModelServerSpec *spec, Error *e
     unsigned long long hash = hash_str(process, 0);
     Str address = arena_format(arena, "%s/run/%016llx.sock", home, hash);
     if (address.len >= sizeof((struct sockaddr_un *)0)->sun_path)
-        return error_set(err, ERROR_INVALID, "the path of clary's home is too long for sockets: '%s'",
-                         home);
+        return error_set(err, ERROR_INVALID,
+                         "the path of clary's home is too long for sockets: '%s'", home);
     state->server->address = (char *)(uintptr_t)address.ptr;
     state->output = arena_format(arena, "%s/logs/%016llx", state->hosting->home, hash).ptr;
     state->output_at = arena_format(arena, "%s.at", state->output).ptr;
-    state->server->stream = (char *)(uintptr_t)arena_format(arena, "%.*s/i-0%016llx",
-                                                            STR_ARG(spec->variant), hash)
-                                .ptr;
+    state->server->stream =
+        (char *)(uintptr_t)arena_format(arena, "%.*s/i-0%016llx", STR_ARG(spec->variant), hash).ptr;
     return folder_make(path_join(arena, home, "run"), err) &&
            folder_make(path_join(arena, state->hosting->home, "logs"), err);
 }
@@ -251,11 +254,12 @@ static void note_end(ServerState *state, const ProcessExit *end, const Error *fa
     if (health->healthy && now - state->healthy_since > HEALTHY_SECONDS) health->deaths = 0;
     health->healthy = false;
     health->deaths++;
-    snprintf(health->why, sizeof health->why,
-             "The primary container for production variant %.*s did not pass the ping health check: its "
-             "server %s%s%.300s",
-             STR_ARG(state->variant), how, failure || line[0] ? ": " : "",
-             failure ? failure->text : line);
+    snprintf(
+        health->why, sizeof health->why,
+        "The primary container for production variant %.*s did not pass the ping health check: its "
+        "server %s%s%.300s",
+        STR_ARG(state->variant), how, failure || line[0] ? ": " : "",
+        failure ? failure->text : line);
     if (!health->ever_healthy &&
         (failure || health->deaths >= DEATHS_AT_START_MAX || (end->exited && end->status == 2)))
         health->failed = true;
@@ -328,10 +332,11 @@ static double look_starting(ServerState *state, double now, double *delay)
     } else if (!state->health.ever_healthy && !state->health.failed &&
                now - state->started > state->startup_seconds) {
         state->health.failed = true;
-        snprintf(state->health.why, sizeof state->health.why,
-                 "The primary container for production variant %.*s did not pass the ping health check. Please "
-                 "check CloudWatch logs for this endpoint.",
-                 STR_ARG(state->variant));
+        snprintf(
+            state->health.why, sizeof state->health.why,
+            "The primary container for production variant %.*s did not pass the ping health check. Please "
+            "check CloudWatch logs for this endpoint.",
+            STR_ARG(state->variant));
         pthread_cond_broadcast(&hosting->changed);
     }
     pthread_mutex_unlock(&hosting->mutex);
@@ -363,8 +368,8 @@ static void finish(ServerState *state)
     Hosting *hosting = state->hosting;
     double until = clock_seconds() + ENDPOINT_DRAIN_SECONDS;
     /* One is left: this thread's. */
-    while (__atomic_load_n(&state->server->refs, __ATOMIC_ACQUIRE) > 1 &&
-           clock_seconds() < until && !__atomic_load_n(&hosting->closing, __ATOMIC_ACQUIRE)) {
+    while (__atomic_load_n(&state->server->refs, __ATOMIC_ACQUIRE) > 1 && clock_seconds() < until &&
+           !__atomic_load_n(&hosting->closing, __ATOMIC_ACQUIRE)) {
         struct timespec nap = {0, 5000000};
         nanosleep(&nap, NULL);
     }

@@ -34,11 +34,11 @@ typedef struct Hosting Hosting;
 
 typedef struct ModelServer ModelServer;
 struct ModelServer {
-    int refs;       /* atomic: routes, runtimes, its own threads */
-    int in_flight;  /* atomic: requests on their way, of all loops */
-    bool healthy;   /* atomic */
-    char *address;  /* of its HTTP server, for http_client_new */
-    char *stream;   /* of its log: "VARIANT/i-..." */
+    int refs;                  /* atomic: routes, runtimes, its own threads */
+    int in_flight;             /* atomic: requests on their way, of all loops */
+    bool healthy;              /* atomic */
+    char *address;             /* of its HTTP server, for http_client_new */
+    char *stream;              /* of its log: "VARIANT/i-..." */
     struct ServerState *state; /* endpoint_server.c */
 };
 
@@ -59,8 +59,8 @@ void model_server_unref(ModelServer *server);
 
 typedef struct ServerHealth {
     bool healthy, ever_healthy;
-    int deaths;          /* since it was healthy for a minute */
-    bool failed;         /* it will not become healthy */
+    int deaths;  /* since it was healthy for a minute */
+    bool failed; /* it will not become healthy */
     char why[512];
 } ServerHealth;
 void model_server_health(ModelServer *server, ServerHealth *ret_health);
@@ -150,8 +150,8 @@ typedef struct Routes {
 } Routes;
 
 void hosting_publish_locked(Hosting *hosting); /* after endpoints, fleets or shares changed */
-void hosting_kick_locked(Hosting *hosting);    /* a server became healthy: requests may wait for it */
-Routes *hosting_routes(Hosting *hosting);      /* the newest, with a reference */
+void hosting_kick_locked(Hosting *hosting); /* a server became healthy: requests may wait for it */
+Routes *hosting_routes(Hosting *hosting);   /* the newest, with a reference */
 void routes_unref(Routes *routes);
 
 /* Runtimes that want to hear of new routes (runtime.c). */

@@ -4,9 +4,5 @@
 #include "service/sagemaker/training.h"
 
 const ResourceKind *const resource_kinds[] = {
-    &model_kind,
-    &endpoint_config_kind,
-    &endpoint_kind,
-    &training_job_kind,
-    NULL,
+    &model_kind, &endpoint_config_kind, &endpoint_kind, &training_job_kind, NULL,
 };

@@ -205,8 +205,8 @@ static void refresh(Runtime *runtime)
 
 static void refresh_if_old(Runtime *runtime)
 {
-    if (!runtime->routes || __atomic_load_n(&runtime->hosting->version, __ATOMIC_ACQUIRE) !=
-                                runtime->routes->version)
+    if (!runtime->routes ||
+        __atomic_load_n(&runtime->hosting->version, __ATOMIC_ACQUIRE) != runtime->routes->version)
         refresh(runtime);
 }
 
@@ -378,8 +378,8 @@ static Invocation *invocation_new(Runtime *runtime, HttpExchange *exchange)
     uint64_t a = random_u64(runtime->random, runtime->draws++),
              b = random_u64(runtime->random, runtime->draws++);
     snprintf(inv->id, sizeof inv->id, "%08x-%04x-4%03x-%04x-%012llx", (unsigned)(a >> 32),
-             (unsigned)(a >> 16) & 0xffff, (unsigned)a & 0xfff, ((unsigned)(b >> 48) & 0x3fff) | 0x8000,
-             (unsigned long long)(b & 0xffffffffffff));
+             (unsigned)(a >> 16) & 0xffff, (unsigned)a & 0xfff,
+             ((unsigned)(b >> 48) & 0x3fff) | 0x8000, (unsigned long long)(b & 0xffffffffffff));
     return inv;
 }
 
@@ -535,7 +535,8 @@ static void release_client(Invocation *inv)
     client->in_flight--;
     inv->client = NULL;
     inv->fetch = NULL;
-    if (client->gone && !client->in_flight) runtime_poke(inv->runtime); /* freed outside of callbacks */
+    if (client->gone && !client->in_flight)
+        runtime_poke(inv->runtime); /* freed outside of callbacks */
 }
 
 static void begin_stream(Invocation *inv)
@@ -555,9 +556,10 @@ static void on_answer_head(void *arg, const HttpResponse *response)
 {
     Invocation *inv = arg;
     inv->status = response->status;
-    inv->content_type = arena_str(&inv->arena, http_response_value(response, response->content_type));
-    inv->custom = arena_str(&inv->arena, http_response_field(
-                                             response, STR("X-Amzn-SageMaker-Custom-Attributes")));
+    inv->content_type = arena_str(&inv->arena,
+                                  http_response_value(response, response->content_type));
+    inv->custom = arena_str(
+        &inv->arena, http_response_field(response, STR("X-Amzn-SageMaker-Custom-Attributes")));
     if (inv->streams && inv->exchange && inv->status / 100 == 2) begin_stream(inv);
 }
 
@@ -721,10 +723,10 @@ static void forward(Invocation *inv)
     }
     LocalVariant *variant = pick_variant(runtime, endpoint, inv->target);
     if (!variant) {
-        answer_error(inv, 400, "ValidationError", NULL,
-                     "Requested production variant %.*s does not exist in endpoint %.*s of account %s.",
-                     STR_ARG(inv->target), STR_ARG(endpoint->name),
-                     runtime->server->options->account);
+        answer_error(
+            inv, 400, "ValidationError", NULL,
+            "Requested production variant %.*s does not exist in endpoint %.*s of account %s.",
+            STR_ARG(inv->target), STR_ARG(endpoint->name), runtime->server->options->account);
         return;
     }
     /* Copied: the routes may be newer when the answer comes. */
@@ -753,7 +755,8 @@ static Str endpoint_named(const HttpRequest *request, bool *ret_streams)
     if (!*ret_streams && !str_eq(tail, STR("/invocations"))) return STR("");
     for (size_t i = 0; i < name.len; i++) {
         char c = name.ptr[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-'))
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '-'))
             return STR("");
     }
     return name.len <= 63 ? name : STR("");
@@ -780,8 +783,8 @@ static bool authorize(Invocation *inv, Str name, bool *ret_answered)
         digest_sha256_hex(exchange->body, hex);
         hash = (Str){hex, 64};
     }
-    if (!access_authenticate(server, exchange->request, &signature, hash, &inv->arena, &caller, &key,
-                             &code, &err)) {
+    if (!access_authenticate(server, exchange->request, &signature, hash, &inv->arena, &caller,
+                             &key, &code, &err)) {
         answer_error(inv, 403, code ? code : "InvalidSignatureException", NULL, "%s", err.text);
         return false;
     }
@@ -795,10 +798,11 @@ static bool authorize(Invocation *inv, Str name, bool *ret_answered)
     Str resource = resource_arn(server, &endpoint_kind, inv->region, name, &inv->arena);
     if (!access_permitted(server, &caller, STR("sagemaker:InvokeEndpoint"), resource, NULL, 0,
                           (Str){0})) {
-        answer_error(inv, 403, "AccessDeniedException", NULL,
-                     "User: %.*s is not authorized to perform: sagemaker:InvokeEndpoint on resource: "
-                     "%.*s because no identity-based policy allows the sagemaker:InvokeEndpoint action",
-                     STR_ARG(caller.arn), STR_ARG(resource));
+        answer_error(
+            inv, 403, "AccessDeniedException", NULL,
+            "User: %.*s is not authorized to perform: sagemaker:InvokeEndpoint on resource: "
+            "%.*s because no identity-based policy allows the sagemaker:InvokeEndpoint action",
+            STR_ARG(caller.arn), STR_ARG(resource));
         return false;
     }
     *ret_answered = false;
@@ -813,9 +817,10 @@ void runtime_invoke(Runtime *runtime, HttpExchange *exchange)
     bool answered;
     Str name = endpoint_named(exchange->request, &inv->streams);
     if (!name.len) {
-        answer_error(inv, 400, "ValidationError", NULL,
-                     "1 validation error detected: the endpoint's name failed to satisfy constraint: Member must "
-                     "satisfy regular expression pattern: ^[a-zA-Z0-9](-*[a-zA-Z0-9])*");
+        answer_error(
+            inv, 400, "ValidationError", NULL,
+            "1 validation error detected: the endpoint's name failed to satisfy constraint: Member must "
+            "satisfy regular expression pattern: ^[a-zA-Z0-9](-*[a-zA-Z0-9])*");
         return;
     }
     if (!authorize(inv, name, &answered)) return;
@@ -826,9 +831,10 @@ void runtime_invoke(Runtime *runtime, HttpExchange *exchange)
         return;
     }
     if (!exchange->body.len) {
-        answer_error(inv, 400, "ValidationError", NULL,
-                     "1 validation error detected: Value at 'body' failed to satisfy constraint: Member must "
-                     "not be null");
+        answer_error(
+            inv, 400, "ValidationError", NULL,
+            "1 validation error detected: Value at 'body' failed to satisfy constraint: Member must "
+            "not be null");
         return;
     }
     Str target = http_field(exchange->request, STR("X-Amzn-SageMaker-Target-Variant"));

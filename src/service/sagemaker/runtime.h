@@ -9,13 +9,13 @@
 typedef struct Runtime Runtime; /* one per event loop */
 
 enum {
-    INVOKE_SECONDS = 60,          /* until the model's answer begins */
-    INVOKE_WAIT_MS = 1000,        /* that a request waits for a healthy server: 503 beyond */
-    INVOKE_WAITING_MAX = 4096,    /* requests of a loop that do so */
+    INVOKE_SECONDS = 60,       /* until the model's answer begins */
+    INVOKE_WAIT_MS = 1000,     /* that a request waits for a healthy server: 503 beyond */
+    INVOKE_WAITING_MAX = 4096, /* requests of a loop that do so */
     INVOKE_ANSWER_BYTES_MAX = 64 << 20,
-    INVOKE_CONNECTIONS_MAX = 64,  /* of a loop to one model server */
-    INVOKE_QUEUE_MAX = 4096,      /* requests that wait for one of them */
-    INVOKE_METRICS_SECONDS = 5,   /* between two statistic sets */
+    INVOKE_CONNECTIONS_MAX = 64, /* of a loop to one model server */
+    INVOKE_QUEUE_MAX = 4096,     /* requests that wait for one of them */
+    INVOKE_METRICS_SECONDS = 5,  /* between two statistic sets */
 };
 
 Runtime *runtime_new(Server *server, Loop *loop);

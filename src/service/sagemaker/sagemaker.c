@@ -6,12 +6,8 @@
 #include "service/sagemaker/training.h"
 
 static const ServiceOperation *const tables[] = {
-    model_operations,
-    endpoint_config_operations,
-    endpoint_operations,
-    tag_operations,
-    training_operations,
-    NULL,
+    model_operations, endpoint_config_operations, endpoint_operations,
+    tag_operations,   training_operations,        NULL,
 };
 
 const Service sagemaker_service = {.name = "sagemaker", .tables = tables};
