@@ -27,6 +27,7 @@ enum {
     LINES_MAX = 4096,           /* of one step */
     BYTES_PER_SECOND = 1 << 20, /* rule B5 */
     BYTES_BURST = 16 << 20,
+    LAST_LINES = 20,
 };
 
 #define LOG_GROUP STR("/aws/sagemaker/TrainingJobs")
@@ -210,6 +211,26 @@ static size_t whole_lines(const char *bytes, size_t n, bool all)
     return all || n == READ_BYTES ? n : 0;
 }
 
+/* At the end the last lines are given in any case: they say why. */
+static bool tell_left_out(TrainingRun *run, Error *err)
+{
+    TrainingLog *log = run->log;
+    if (!log->left_out) return true;
+    ARENA(arena);
+    LogLine lines[LAST_LINES + 1];
+    size_t n = 0;
+    int64_t now = (int64_t)(clock_wall() * 1000);
+    Str rest = log_last(run, LAST_LINES), line;
+    lines[n++] = (LogLine){now, arena_format(&arena,
+                                             "clary: %lld lines were left out: more than 1 MiB a "
+                                             "second for a long time; the last ones are",
+                                             (long long)log->left_out)};
+    log->left_out = 0;
+    while (n <= LAST_LINES && str_next_line(&rest, &line))
+        if (line.len) lines[n++] = (LogLine){now, escape(&arena, line)};
+    return append(run, lines, n, err);
+}
+
 bool log_pump(TrainingRun *run, bool at_end, bool *ret_more, Error *err)
 {
     TrainingLog *log = run->log;
@@ -217,7 +238,7 @@ bool log_pump(TrainingRun *run, bool at_end, bool *ret_more, Error *err)
     ssize_t got = pread(log->fd, log->buffer, READ_BYTES, log->at);
     if (got < 0) return error_sys(err, errno, "reading the log of the job");
     size_t used = whole_lines(log->buffer, (size_t)got, at_end && got < READ_BYTES);
-    if (!used) return true;
+    if (!used) return !at_end || tell_left_out(run, err);
 
     ARENA(arena);
     LogLine *lines = arena_array(&arena, LogLine, LINES_MAX + 1);

@@ -8,7 +8,9 @@
 #include "service/s3/objects.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { OUTPUT_FILES_MAX = 100000, OUTPUT_DEPTH = 32 };
 
@@ -58,16 +60,41 @@ static bool upload_folder(TrainingRun *run, Str base, const char *folder, const 
     return true;
 }
 
-/* Links, devices and the like are not followed (rule B2). */
-static void name_the_others(TrainingRun *run, const char *folder)
+/* Only files count: links, pipes and devices of the program's making are taken away and named (rule B2).
+ * Nobody else is in the folder any more. */
+static void remove_others(TrainingRun *run, int folder, const char *name, int depth)
+{
+    DIR *dir = fdopendir(folder);
+    if (!dir) {
+        close(folder);
+        return;
+    }
+    for (const struct dirent *entry; (entry = readdir(dir));) {
+        struct stat info;
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+        if (fstatat(dirfd(dir), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) < 0) continue;
+        if (S_ISREG(info.st_mode)) continue;
+        if (S_ISDIR(info.st_mode)) {
+            int below = openat(dirfd(dir), entry->d_name,
+                               O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+            if (below >= 0 && depth < OUTPUT_DEPTH)
+                remove_others(run, below, name, depth + 1);
+            else if (below >= 0)
+                close(below);
+            continue;
+        }
+        log_say(run, "'%s' below /opt/ml/%s is no file and is left out", entry->d_name, name);
+        unlinkat(dirfd(dir), entry->d_name, 0);
+    }
+    closedir(dir);
+}
+
+static void keep_only_files(TrainingRun *run, const char *name)
 {
     ARENA(scratch);
-    DIR *dir = opendir(path_join(&scratch, run->folder, folder));
-    if (!dir) return;
-    for (const struct dirent *entry; (entry = readdir(dir));)
-        if (entry->d_type != DT_REG && entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN)
-            log_say(run, "'%s' in /opt/ml/%s is no file and is left out", entry->d_name, folder);
-    closedir(dir);
+    int folder = open(path_join(&scratch, run->folder, name),
+                      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (folder >= 0) remove_others(run, folder, name, 0);
 }
 
 bool output_upload(TrainingRun *run, Str *ret_model_uri, Error *err)
@@ -76,7 +103,8 @@ bool output_upload(TrainingRun *run, Str *ret_model_uri, Error *err)
     Str base = json_get_text(json_get(run->job, "OutputDataConfig"), "S3OutputPath"), ignored,
         *names;
     size_t n;
-    name_the_others(run, "model");
+    keep_only_files(run, "model");
+    keep_only_files(run, "output/data");
     const char *data = path_join(&scratch, run->folder, "output/data");
     if (!upload_folder(run, base, "model", "model", ret_model_uri, err)) return false;
     if (!folder_list(data, OUTPUT_DEPTH, true, OUTPUT_FILES_MAX, &scratch, &names, &n, err))

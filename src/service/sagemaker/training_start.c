@@ -452,7 +452,8 @@ static bool start_folder(Start *start, Error *err)
         add_arg(start, first);
         for (size_t i = 1; i < entry->n; i++) add_arg(start, json_at(entry, i)->text);
     } else {
-        if (!file_exists(path_join(start->arena, folder, "train")))
+        const char *train = path_join(start->arena, folder, "train");
+        if (!file_exists(train) || folder_exists(train))
             return error_set(err, ERROR_NOT_FOUND,
                              "ClientError: program '%.*s' has no executable named 'train', and the "
                              "request has no ContainerEntrypoint",
