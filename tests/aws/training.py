@@ -19,6 +19,7 @@ ROLE = "arn:aws:iam::123456789012:role/service-role/Trainer"
 XGBOOST = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1"
 KMEANS = "174872318107.dkr.ecr.us-west-2.amazonaws.com/kmeans:1"
 SKLEARN = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
+BASE = "081325390199.dkr.ecr.us-east-1.amazonaws.com/sagemaker-base-python:1.0"
 BUCKET = "training-data"
 
 
@@ -58,7 +59,7 @@ def request(name, image=XGBOOST, channels=None, params=None, mode="File", **more
 
 class Platform:
     def __init__(self, *options, **more):
-        self.server = Claryd(*options, env={"CLARY_PYTHON": sys.executable}, **more)
+        self.server = Claryd(*options, env={"CLARY_PYTHON": os.environ.get("CLARY_PYTHON", sys.executable)}, **more)
 
     def __enter__(self):
         server = self.server.__enter__()
@@ -298,7 +299,7 @@ echo "loss=0.25; second" >&2
         assert "written" not in files, files["written"]
         assert len(files["processes"].split()) < 8, files["processes"]
         assert "deep/er/x" in files and "link" not in files
-        assert "'link' in /opt/ml/model is no file" in p.log("look")
+        assert "'link' below /opt/ml/model is no file" in p.log("look")
         extra = tarfile.open(fileobj=io.BytesIO(p.get("output/look/output/output.tar.gz")))
         assert extra.extractfile("extra.txt").read() == b"made\n"
         final = {m["MetricName"]: m["Value"] for m in job["FinalMetricDataList"]}
@@ -496,15 +497,22 @@ helper.done()
 def test_programs_call_back_with_their_role():
     with Platform() as p:
         script = ("import boto3\nprint('buckets', [b['Name'] for b in boto3.client('s3').list_buckets()['Buckets']])\n"
-                  "print('who', boto3.client('sts').get_caller_identity()['Arn'])\n")
-        job = p.run("calls", SKLEARN, [], p.script("calls", {"train.py": script}))
+                  "try: boto3.client('s3').get_object(Bucket='training-data', Key='adult/validation/data.csv')\n"
+              "except Exception as e: print('refused', e)\n"
+              "print('who', boto3.client('sts').get_caller_identity()['Arn'])\n")
+        iam = p.server.client("iam")
+        trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"},
+                                                         "Action": "sts:AssumeRole"}]}
+        rights = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:List*", "Resource": "*"}]}
+        iam.create_role(RoleName="Trainer", Path="/service-role/", AssumeRolePolicyDocument=json.dumps(trust))
+        iam.put_role_policy(RoleName="Trainer", PolicyName="lists", PolicyDocument=json.dumps(rights))
+        job = p.run("calls", BASE, [], p.script("calls", {"train.py": script}))
         log = p.log("calls")
         if "does not have" in job.get("FailureReason", "") or "No module named 'boto3'" in log:
             raise Skip("boto3 or scikit-learn is not installed for the server's python3")
-        if "no credentials for the program" in log:
-            raise Skip("roles cannot be assumed: " + log)
         assert job["TrainingJobStatus"] == "Completed", (job["FailureReason"], log)
-        assert "buckets ['training-data']" in log and "assumed-role/Trainer/" in log, log
+        assert "buckets ['training-data']" in log and "assumed-role/Trainer/SageMaker" in log, log
+        assert "refused" in log and "AccessDenied" in log, log
 
 
 def test_jobs_survive_a_crash_of_the_server():

@@ -8,11 +8,14 @@
 #include "service/s3/objects.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-enum { OUTPUT_FILES_MAX = 100000, OUTPUT_DEPTH = 32 };
+enum { OUTPUT_FILES_MAX = 100000, OUTPUT_DEPTH = 32, CHECKPOINT_FILES_MAX = 10000 };
 
 /* "s3://bucket/prefix" and what is to follow it, without doubled slashes. */
 static bool output_address(const TrainingRun *run, Str base, const char *rest, Arena *arena,
@@ -150,21 +153,71 @@ bool output_restore_checkpoints(TrainingRun *run, Error *err)
            error_in(err, "ClientError: checkpoints");
 }
 
+/* Regular files below a folder that a program may be changing at the same time. */
+static void list_beneath(int folder, const char *above, int depth, Arena *arena, Str *names,
+                         size_t *n)
+{
+    DIR *dir = fdopendir(folder);
+    if (!dir) {
+        close(folder);
+        return;
+    }
+    for (const struct dirent *entry; (entry = readdir(dir)) && *n < CHECKPOINT_FILES_MAX;) {
+        struct stat info;
+        if (entry->d_name[0] == '.' || strlen(above) + strlen(entry->d_name) > 1000) continue;
+        if (fstatat(dirfd(dir), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) < 0) continue;
+        const char *name = path_join(arena, above, entry->d_name);
+        if (S_ISREG(info.st_mode)) names[(*n)++] = str_of(name);
+        if (!S_ISDIR(info.st_mode) || depth == OUTPUT_DEPTH) continue;
+        int below = openat(dirfd(dir), entry->d_name,
+                           O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (below >= 0) list_beneath(below, name, depth + 1, arena, names, n);
+    }
+    closedir(dir);
+}
+
+/* No link on the way is followed, whatever the program does meanwhile. */
+static int open_beneath(int folder, const char *name)
+{
+    struct {
+        uint64_t flags, mode, resolve;
+    } how = {.flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+             .resolve = 0x08 | 0x04 | 0x02 /* beneath, no symbolic links, no magic links */};
+    return (int)syscall(437 /* openat2 */, folder, name, &how, sizeof how);
+}
+
+/* A copy that nobody changes while it is stored. */
+static bool copy_checkpoint(int from, const char *path, int64_t size, Error *err)
+{
+    AUTO_FD int to = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (to < 0) return error_sys(err, errno, "copying a checkpoint");
+    while (size > 0) {
+        ssize_t n = sendfile(to, from, NULL, (size_t)MIN(size, 1 << 30));
+        if (n < 0 && errno != EINTR) return error_sys(err, errno, "copying a checkpoint");
+        if (n == 0) break;
+        if (n > 0) size -= n;
+    }
+    return true;
+}
+
 bool output_sync_checkpoints(TrainingRun *run, bool at_end, Error *err)
 {
     ARENA(scratch);
-    Str bucket, prefix, *names;
-    size_t n;
+    Str bucket, prefix;
+    size_t n = 0;
     if (!checkpoint_address(run, &bucket, &prefix)) return true;
-    const char *folder = path_join(&scratch, run->folder, "checkpoints");
-    if (!folder_list(folder, OUTPUT_DEPTH, false, OUTPUT_FILES_MAX, &scratch, &names, &n, err))
-        return false;
+    AUTO_FD int folder = open(path_join(&scratch, run->folder, "checkpoints"),
+                              O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (folder < 0) return error_sys(err, errno, "opening the folder of checkpoints");
+    Str *names = arena_array(&scratch, Str, CHECKPOINT_FILES_MAX);
+    list_beneath(fcntl(folder, F_DUPFD_CLOEXEC, 0), "", 0, &scratch, names, &n);
     if (!run->sync) run->sync = arena_new(&run->arena, CheckpointSync);
     CheckpointSync *sync = run->sync;
+    const char *copy = path_join(&scratch, run->folder, "tmp/checkpoint");
     for (size_t i = 0; i < n; i++) {
         struct stat info;
-        const char *path = path_join(&scratch, folder, names[i].ptr);
-        if (lstat(path, &info) < 0 || !S_ISREG(info.st_mode)) continue;
+        AUTO_FD int file = open_beneath(folder, names[i].ptr);
+        if (file < 0 || fstat(file, &info) < 0 || !S_ISREG(info.st_mode)) continue;
         Uploaded *known = NULL;
         for (size_t j = 0; j < sync->n && !known; j++)
             if (str_eq(sync->files[j].name, names[i])) known = &sync->files[j];
@@ -175,7 +228,8 @@ bool output_sync_checkpoints(TrainingRun *run, bool at_end, Error *err)
         if (!at_end && clock_wall() - (double)info.st_mtim.tv_sec < 1) continue;
         Str key = arena_format(&scratch, "%.*s%s%.*s", STR_ARG(prefix), prefix.len ? "/" : "",
                                STR_ARG(names[i]));
-        if (!s3_put_file(run->server, bucket, key, path, false, STR("application/octet-stream"),
+        if (!copy_checkpoint(file, copy, info.st_size, err) ||
+            !s3_put_file(run->server, bucket, key, copy, true, STR("application/octet-stream"),
                          err))
             return error_in(err, "checkpoint '%.*s'", STR_ARG(names[i]));
         if (!known) {
