@@ -350,6 +350,11 @@ static bool read_body(Connection *c)
         }
         return false;
     }
+    /* botocore waits for it also before a body of no bytes, and its next request hangs without. */
+    if (request->expect_continue && !request->chunked && request->content_length == 0) {
+        connection_continue_100(c);
+        connection_request(c)->expect_continue = false;
+    }
     Input *input = connection_input(c);
     if (!c->in_pieces)
         c->exchange.body = (Str){input->bytes.ptr + input->at + request->head_len, c->body_len};

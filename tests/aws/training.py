@@ -495,7 +495,7 @@ helper.done()
 
 
 def test_programs_call_back_with_their_role():
-    with Platform() as p:
+    with Platform(strict=True) as p:
         script = ("import boto3\nprint('buckets', [b['Name'] for b in boto3.client('s3').list_buckets()['Buckets']])\n"
                   "try: boto3.client('s3').get_object(Bucket='training-data', Key='adult/validation/data.csv')\n"
               "except Exception as e: print('refused', e)\n"
