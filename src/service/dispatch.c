@@ -220,13 +220,9 @@ static bool permit(Call *call, const Service *service, Str action, Str resource,
 {
     Str policy = service && service->resource_policy ? service->resource_policy(call, resource)
                                                      : (Str){0};
-    AccessContext context[] = {
-        {"aws:RequestedRegion", call->region},
-        {"aws:PrincipalArn", call->caller.arn},
-        {"aws:UserAgent", http_field(call->http->request, STR("User-Agent"))},
-    };
-    if (access_permitted(call->server, &call->caller, action, resource, context, COUNT(context),
-                         policy))
+    AccessContext context[ACCESS_CONTEXT_MAX];
+    int n = access_context(call, action, context, ACCESS_CONTEXT_MAX);
+    if (access_permitted(call->server, &call->caller, action, resource, context, n, policy))
         return true;
     return denied(call, action, resource, err);
 }

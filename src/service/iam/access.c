@@ -156,7 +156,7 @@ bool access_role_caller(Server *server, Str role_arn, Str session_name, Arena *a
 
 /* ---- what they may ---- */
 
-enum { KEYS_MAX = 128 };
+enum { KEYS_MAX = ACCESS_CONTEXT_MAX + 72 };
 
 typedef struct Asking {
     PolicyRequest request;

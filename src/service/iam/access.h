@@ -26,6 +26,10 @@ typedef struct AccessContext { /* condition keys of a request */
     Str value; /* ptr NULL: it is not there */
 } AccessContext;
 
+/* Condition keys that follow from a call: region, tags, members that services have keys for.  How many. */
+enum { ACCESS_CONTEXT_MAX = 128 };
+int access_context(const Call *call, Str action, AccessContext *context, int max);
+
 /* Default deny; explicit deny wins; boundaries, session policies, resource policies (a JSON document or empty).
  * True: permitted.  Keys of the caller and of the time need not be in `context`. */
 bool access_permitted(Server *server, const Caller *caller, Str action, Str resource,
