@@ -13,7 +13,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from _claryd import Claryd, Skip, expect_error, main  # noqa: E402
+from _claryd import Claryd, Skip, expect_error, main, wait_until  # noqa: E402
 
 ROLE = "arn:aws:iam::123456789012:role/service-role/Trainer"
 XGBOOST = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1"
@@ -558,6 +558,59 @@ def test_jobs_of_a_server_that_was_stopped_fail_with_a_reason():
     finally:
         import shutil
         shutil.rmtree(home, ignore_errors=True)
+
+
+def processes_of(folder):
+    """Processes whose mounts or command lines name the folder."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/mountinfo" % pid) as file:
+                if pid != str(os.getpid()) and folder + "/jobs" in file.read():
+                    found.append(int(pid))
+        except OSError:
+            pass
+    return found
+
+
+def test_nothing_is_left_when_everything_is_killed_or_reset():
+    with Platform() as p:
+        image = p.program("endless", "#!/bin/sh\nsleep 60 & sleep 60 & setsid sleep 60 & wait\n")
+        for name in ("one", "two"):
+            p.sm.create_training_job(**request(name, image, [], {}))
+            p.wait(name, until=("Training",))
+        wait_until(lambda: len(processes_of(p.server.folder)) >= 8, what="the start of eight processes")
+        p.server.reset()
+        assert not p.sm.list_training_jobs()["TrainingJobSummaries"]
+        assert not processes_of(p.server.folder), processes_of(p.server.folder)
+        p.s3.create_bucket(Bucket=BUCKET)
+        p.program("endless", "#!/bin/sh\nsleep 60 & sleep 60\n")
+        p.sm.create_training_job(**request("one", image, [], {}))
+        p.wait("one", until=("Training",))
+        assert processes_of(p.server.folder)
+        keeper = p.server.process.pid
+        with open("/proc/%d/task/%d/children" % (keeper, keeper)) as file:
+            victims = [int(pid) for pid in file.read().split() if b"claryd" in open("/proc/%s/cmdline" % pid, "rb").read()]
+        os.kill(keeper, signal.SIGKILL)
+        for pid in victims:
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not processes_of(p.server.folder), 5, "the end of the processes of a keeper that was killed")
+
+
+def test_updates():
+    with Platform() as p:
+        image = p.program("endless", "#!/bin/sh\nexec sleep 60\n")
+        p.sm.create_training_job(**request("kept", image, [], {}, EnableManagedSpotTraining=True,
+                                           StoppingCondition={"MaxRuntimeInSeconds": 600, "MaxWaitTimeInSeconds": 700}))
+        p.sm.update_training_job(TrainingJobName="kept", ResourceConfig={"KeepAlivePeriodInSeconds": 60})
+        job = p.describe("kept")
+        assert job["ResourceConfig"]["KeepAlivePeriodInSeconds"] == 60 and job["ResourceConfig"]["VolumeSizeInGB"] == 10
+        assert job["EnableManagedSpotTraining"] and job["StoppingCondition"]["MaxWaitTimeInSeconds"] == 700
+        expect_error("ResourceInUse", p.sm.delete_training_job, TrainingJobName="kept")
+        p.sm.stop_training_job(TrainingJobName="kept")
+        p.wait("kept")
+        p.sm.delete_training_job(TrainingJobName="kept")
+        expect_error("ValidationException", p.sm.describe_training_job, TrainingJobName="kept")
 
 
 def test_lists():
