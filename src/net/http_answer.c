@@ -73,6 +73,21 @@ static bool is_wait(int code)
     return code == EAGAIN || code == EWOULDBLOCK || code == EINTR;
 }
 
+/* TLS: a record after the other, as many as the socket takes. */
+static ssize_t send_parts(Connection *c, const struct iovec parts[2])
+{
+    size_t sent = 0;
+    for (int i = 0; i < 2; i++)
+        for (size_t at = 0; at < parts[i].iov_len;) {
+            ssize_t n = connection_send(c, (const char *)parts[i].iov_base + at,
+                                        parts[i].iov_len - at);
+            if (n <= 0) return sent ? (ssize_t)sent : n < 0 ? -1 : 0;
+            at += (size_t)n;
+            sent += (size_t)n;
+        }
+    return (ssize_t)sent;
+}
+
 /* Sends `out`, then `direct`; keeps what is left of both in c->out. */
 static void send_now(Connection *c, Str direct)
 {
@@ -80,9 +95,15 @@ static void send_now(Connection *c, Str direct)
     size_t at = out == &c->out ? c->out_sent : 0, sent = 0;
     struct iovec parts[2] = {{out->ptr + at, out->len - at},
                              {(char *)(uintptr_t)direct.ptr, direct.len}};
-    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
-    ssize_t n = direct.len ? sendmsg(c->fd, &message, MSG_NOSIGNAL)
-                           : send(c->fd, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL);
+    ssize_t n;
+    if (c->tls) {
+        n = send_parts(c, parts);
+    } else if (direct.len) {
+        struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+        n = sendmsg(c->fd, &message, MSG_NOSIGNAL);
+    } else {
+        n = send(c->fd, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL);
+    }
     if (n < 0 && !is_wait(errno)) {
         connection_close(c);
         return;
@@ -111,11 +132,21 @@ static void send_now(Connection *c, Str direct)
         connection_close(c);
 }
 
+/* A piece of the file through TLS.  What is not taken is read again: the file does not change. */
+static ssize_t send_file_piece(Connection *c)
+{
+    char piece[TLS_RECORD] UNINITIALIZED;
+    ssize_t n = pread(c->file, piece, (size_t)MIN(c->file_left, (int64_t)sizeof piece), c->file_at);
+    return n > 0 ? connection_send(c, piece, (size_t)n) : n;
+}
+
 static void send_file(Connection *c)
 {
     while (c->file_left) {
         off_t at = c->file_at;
-        ssize_t n = sendfile(c->fd, c->file, &at, (size_t)MIN(c->file_left, (int64_t)1 << 24));
+        ssize_t n = c->tls ? send_file_piece(c)
+                           : sendfile(c->fd, c->file, &at,
+                                      (size_t)MIN(c->file_left, (int64_t)1 << 24));
         if (n < 0 && is_wait(errno)) return;
         if (n <= 0) { /* 0: the file is shorter than was promised */
             connection_close(c);
@@ -319,6 +350,11 @@ void connection_refuse(Connection *c, int status, const char *reason)
     /* A refused head may not say the method; nobody keeps a HEAD that was refused waiting. */
     add(c, str_of(reason));
     finish(c);
+}
+
+void connection_established(Connection *c)
+{
+    add(c, STR("HTTP/1.1 200 Connection established\r\n\r\n"));
 }
 
 void connection_continue_100(Connection *c)

@@ -3,7 +3,7 @@
 
 /* Inside of the HTTP server: http_server.c reads requests, http_answer.c writes answers.
  *
- * A connection moves HEAD -> BODY -> HANDLER -> HEAD ... and at last FINISH -> LINGER -> CLOSED.
+ * A connection moves (TLS ->) HEAD -> BODY -> HANDLER -> HEAD ... and at last FINISH -> LINGER -> CLOSED.
  * Its bytes lie in the server's shared input while one call of `process` can do all there is to do;
  * what must outlive that call moves into the connection's own buffers (keep_input).  The same holds
  * for output: it gathers in the server's shared buffer and is sent once at the end of `process`;
@@ -11,6 +11,9 @@
 
 #include "net/http_bytes.h"
 #include "net/http_server.h"
+#include "net/tls.h"
+
+#include <sys/socket.h>
 
 typedef struct Input {
     Bytes bytes;
@@ -18,6 +21,7 @@ typedef struct Input {
 } Input;
 
 typedef enum Stage {
+    STAGE_TLS, /* the handshake */
     STAGE_HEAD,
     STAGE_BODY,
     STAGE_HANDLER, /* the handler has the request and its answer is not complete */
@@ -44,6 +48,8 @@ typedef struct Connection {
     uint64_t moved; /* bytes since then */
     int fd;
     uint32_t events; /* what epoll waits for */
+    Tls *tls;        /* NULL: plain */
+    const TlsMethods *tls_do;
 
     Stage stage;
     bool begun;      /* a request's first byte is here */
@@ -76,6 +82,7 @@ typedef struct Listener {
     LoopSource source;
     LoopTimer timer;
     HttpServer *server;
+    TlsContext *tls;
     int fd;
     uint32_t events;
     bool waiting; /* in epoll */
@@ -103,6 +110,17 @@ struct HttpServer {
     char date[40];
     size_t date_len;
 };
+
+/* recv and send, through TLS where there is. */
+static inline ssize_t connection_recv(Connection *c, char *buffer, size_t size)
+{
+    return c->tls ? c->tls_do->recv(c->tls, buffer, size) : recv(c->fd, buffer, size, 0);
+}
+
+static inline ssize_t connection_send(Connection *c, const char *bytes, size_t n)
+{
+    return c->tls ? c->tls_do->send(c->tls, bytes, n) : send(c->fd, bytes, n, MSG_NOSIGNAL);
+}
 
 /* One thread writes the counts, any may read them. */
 #define connection_count(counter, n) __atomic_store_n(counter, *(counter) + (n), __ATOMIC_RELAXED)
@@ -135,6 +153,7 @@ void exchange_watch(HttpExchange *exchange);
 /* http_answer.c */
 void connection_refuse(Connection *c, int status, const char *reason);
 void connection_continue_100(Connection *c);
+void connection_established(Connection *c); /* the answer to CONNECT */
 /* Sends what there is; false when the connection is closed or the socket is full. */
 bool connection_flush(Connection *c);
 size_t connection_queued(const Connection *c);

@@ -189,6 +189,21 @@ static bool parse_target(HttpRequest *request)
     return true;
 }
 
+/* CONNECT host:port */
+static bool parse_authority(HttpRequest *request, const HttpLimits *limits)
+{
+    if (!limits->connect) {
+        refuse(request, 501, "CONNECT is not offered");
+        return false;
+    }
+    Str target = http_text(request, request->target_at, request->target_len);
+    if (!is_host(target) || str_find(target, ':') == target.len || target.ptr[0] == '[')
+        return bad(request, "the target of CONNECT must be a host and a port");
+    request->method = HTTP_CONNECT;
+    request->path_at = request->target_at;
+    return true;
+}
+
 static bool parse_request_line(HttpRequest *request, uint32_t end, const HttpLimits *limits)
 {
     const char *bytes = request->bytes;
@@ -219,10 +234,7 @@ static bool parse_request_line(HttpRequest *request, uint32_t end, const HttpLim
         (version.ptr[7] != '0' && version.ptr[7] != '1'))
         return bad(request, "the request line must end in one space and HTTP/1.1 or HTTP/1.0");
     request->minor = (uint8_t)(version.ptr[7] - '0');
-    if (str_eq(http_method(request), STR("CONNECT"))) {
-        refuse(request, 501, "CONNECT is not offered");
-        return false;
-    }
+    if (str_eq(http_method(request), STR("CONNECT"))) return parse_authority(request, limits);
     return parse_target(request);
 }
 
@@ -338,6 +350,8 @@ static bool finish_head(HttpRequest *request, const HttpLimits *limits)
         return bad(request, "both Content-Length and Transfer-Encoding are given");
     if (request->chunked && request->minor == 0)
         return bad(request, "HTTP/1.0 has no Transfer-Encoding");
+    if (request->method == HTTP_CONNECT && (request->chunked || request->content_length))
+        return bad(request, "CONNECT has no body");
     const char *bytes = request->bytes;
     if (request->path_at != request->target_at && request->host >= 0) {
         uint32_t host = request->target_at +

@@ -34,6 +34,7 @@ typedef struct HttpLimits {
     uint32_t extension_max;  /* bytes of the extensions of one chunk: 400 */
     uint32_t extensions_max; /* and of all chunks of a body: 400 */
     uint32_t trailers_max;   /* bytes of the trailer section: 431 */
+    bool connect;            /* CONNECT is parsed; otherwise: 501 */
 } HttpLimits;
 
 #define HTTP_LIMITS                                                                                \
@@ -55,6 +56,7 @@ typedef enum HttpMethod {
     HTTP_DELETE,
     HTTP_OPTIONS,
     HTTP_PATCH,
+    HTTP_CONNECT, /* the target is host:port; only with limits.connect */
 } HttpMethod;
 
 typedef struct HttpField {

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -70,6 +71,12 @@ void connection_lost(Connection *c)
     if (known && handler->lost) handler->lost(handler->arg, &c->exchange);
 }
 
+static void end_tls(Connection *c)
+{
+    if (c->tls) c->tls_do->end(c->tls);
+    c->tls = NULL;
+}
+
 void connection_close(Connection *c)
 {
     if (c->stage == STAGE_CLOSED) return;
@@ -78,6 +85,7 @@ void connection_close(Connection *c)
     connection_lost(c);
     loop_remove(server->loop, c->fd, &c->source);
     loop_timer_stop(server->loop, &c->timer);
+    end_tls(c);
     close(c->fd);
     if (c->file >= 0) close(c->file);
     c->file = -1;
@@ -103,6 +111,7 @@ static void begin_linger(Connection *c)
         connection_close(c);
         return;
     }
+    end_tls(c);
     shutdown(c->fd, SHUT_WR);
     c->stage = STAGE_LINGER;
     drop_kept(c);
@@ -142,7 +151,7 @@ void connection_deadline(Connection *c, double at)
 /* Sets what the connection waits for, and how long. */
 void connection_set_waits(Connection *c)
 {
-    if (c->stage >= STAGE_LINGER) return;
+    if (c->stage >= STAGE_LINGER || c->stage == STAGE_TLS) return;
     const HttpOptions *options = &c->server->options;
     double now = loop_now(c->server->loop);
     double moving = c->since + options->slow_seconds + (double)c->moved / options->slow_bytes;
@@ -223,8 +232,9 @@ static bool make_room(Connection *c)
         uint64_t rest = request->content_length - c->body_len;
         want = (size_t)MIN(rest + 1, (uint64_t)MAX(want, (size_t)PIECE_MIN));
     }
-    if (input->bytes.capacity - input->bytes.len < MIN(want, (size_t)1024) &&
-        !bytes_reserve(&input->bytes, want))
+    size_t least = c->tls ? TLS_RECORD : MIN(want, (size_t)1024);
+    if (input->bytes.capacity - input->bytes.len < least &&
+        !bytes_reserve(&input->bytes, MAX(want, least)))
         return false;
     request->bytes = input->bytes.ptr + input->at;
     return true;
@@ -252,6 +262,7 @@ static void begin_body(Connection *c)
     const HttpOptions *options = &server->options;
     c->exchange = (HttpExchange){
         .request = request,
+        .secure = c->tls != NULL,
         .body_max = options->body_preset ? options->body_preset : options->limits.body_max,
         .handler = &server->handler,
     };
@@ -362,6 +373,8 @@ static bool read_body(Connection *c)
     return true;
 }
 
+static void answer_connect(Connection *c);
+
 static bool read_head(Connection *c)
 {
     HttpServer *server = c->server;
@@ -377,6 +390,10 @@ static bool read_head(Connection *c)
     request->bytes = input->bytes.ptr + input->at;
     HttpResult result = http_request_parse(request, n, &server->options.limits);
     if (result == HTTP_REFUSED) connection_refuse(c, request->status, request->reason);
+    if (result == HTTP_DONE && request->method == HTTP_CONNECT) {
+        answer_connect(c);
+        return false;
+    }
     if (result == HTTP_DONE) begin_body(c);
     return result == HTTP_DONE;
 }
@@ -385,7 +402,7 @@ static bool read_head(Connection *c)
 static bool settle_input(Connection *c)
 {
     Input *input = connection_input(c);
-    bool idle = c->stage == STAGE_HEAD && input->at == input->bytes.len;
+    bool idle = c->stage <= STAGE_HEAD && input->at == input->bytes.len;
     if (idle || c->stage == STAGE_FINISH) {
         drop_kept(c);
         c->begun = false;
@@ -463,7 +480,7 @@ static void read_input(Connection *c)
         }
         Bytes *bytes = &connection_input(c)->bytes;
         size_t room = bytes->capacity - bytes->len;
-        ssize_t n = recv(c->fd, bytes->ptr + bytes->len, room, 0);
+        ssize_t n = connection_recv(c, bytes->ptr + bytes->len, room);
         if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
         if (n <= 0) { /* the client ended, maybe within a request: there is nobody to answer */
             connection_close(c);
@@ -472,9 +489,57 @@ static void read_input(Connection *c)
         bytes->len += (size_t)n;
         if (c->stage == STAGE_BODY) c->moved += (size_t)n;
         connection_process(c);
-        bool goes_on = (size_t)n == room && c->stage == STAGE_BODY && !c->paused && !c->blocked;
+        bool goes_on = ((size_t)n == room || c->tls) && c->stage == STAGE_BODY && !c->paused &&
+                       !c->blocked;
         if (!goes_on || server->current) return;
     }
+}
+
+/* ---- TLS ---- */
+
+static bool begin_tls(Connection *c, TlsContext *context, Str name)
+{
+    c->tls_do = tls_methods(context);
+    c->tls = c->tls_do->start(context, c->fd, name);
+    c->stage = STAGE_TLS;
+    return c->tls != NULL;
+}
+
+static void shake_hands(Connection *c)
+{
+    switch (c->tls_do->handshake(c->tls)) {
+    case TLS_READ: connection_wait(c, EPOLLIN); return;
+    case TLS_WRITE: connection_wait(c, EPOLLOUT); return;
+    case TLS_FAILED: connection_close(c); return;
+    case TLS_DONE: break;
+    }
+    c->stage = STAGE_HEAD;
+    connection_set_waits(c);
+}
+
+/* CONNECT: the connection becomes one of TLS, and we are the server that was asked for. */
+static void answer_connect(Connection *c)
+{
+    HttpServer *server = c->server;
+    Input *input = connection_input(c);
+    const HttpRequest *request = connection_request(c);
+    Str host = http_text(request, request->target_at, request->target_len);
+    size_t colon = str_find(host, ':');
+    bool takes = str_is(str_from(host, colon), ":443") && !c->tls && !server->stopping;
+    host.len = colon;
+    if (!takes || !server->options.proxy_for || !server->options.proxy_for(host)) {
+        connection_refuse(c, 403, "this proxy does not answer for that host and port");
+        return;
+    }
+    connection_established(c);
+    input->at += request->head_len;
+    /* Nothing may come between: its sender did not wait for us to agree. */
+    if (!connection_flush(c) || input->at != input->bytes.len ||
+        !begin_tls(c, server->options.proxy, host)) {
+        connection_close(c);
+        return;
+    }
+    connection_deadline(c, loop_now(server->loop) + server->options.head_seconds);
 }
 
 static void ready(LoopSource *source, uint32_t events)
@@ -482,6 +547,10 @@ static void ready(LoopSource *source, uint32_t events)
     Connection *c = LOOP_OWNER(source, Connection, source);
     if (c->stage == STAGE_LINGER) {
         linger(c);
+        return;
+    }
+    if (c->stage == STAGE_TLS) {
+        shake_hands(c);
         return;
     }
     if (events & EPOLLOUT) {
@@ -558,8 +627,9 @@ static void answer_busy(int fd)
     close(fd);
 }
 
-static void add_connection(HttpServer *server, int fd)
+static void add_connection(Listener *listener, int fd)
 {
+    HttpServer *server = listener->server;
     Connection *c = server->counts.open < server->options.connections_max ? calloc(1, sizeof *c)
                                                                           : NULL;
     if (!c) {
@@ -572,6 +642,7 @@ static void add_connection(HttpServer *server, int fd)
     c->events = EPOLLIN;
     c->source = (LoopSource){.ready = ready, .release = release_connection};
     c->timer.fire = fire;
+    c->stage = STAGE_HEAD;
     if (!loop_add(server->loop, fd, EPOLLIN, &c->source, NULL)) {
         free(c);
         answer_busy(fd);
@@ -582,7 +653,10 @@ static void add_connection(HttpServer *server, int fd)
     server->first = c;
     connection_count(&server->counts.open, 1);
     connection_count(&server->counts.connections, 1);
-    connection_deadline(c, loop_now(server->loop) + server->options.idle_seconds);
+    double now = loop_now(server->loop);
+    connection_deadline(
+        c, now + (listener->tls ? server->options.head_seconds : server->options.idle_seconds));
+    if (listener->tls && !begin_tls(c, listener->tls, (Str){0})) connection_close(c);
 }
 
 static void stop_waiting(Listener *listener)
@@ -612,7 +686,7 @@ static void accept_connections(LoopSource *source, uint32_t events UNUSED)
     for (int i = 0; i < ACCEPTS_MAX; i++) {
         int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            add_connection(listener->server, fd);
+            add_connection(listener, fd);
             continue;
         }
         if (errno == EAGAIN || errno == EINTR) return;
@@ -642,10 +716,16 @@ static void resume_accepting(LoopTimer *timer)
 
 bool http_server_listen(HttpServer *server, int fd, bool shared, Error *err)
 {
+    return http_server_listen_tls(server, fd, shared, NULL, err);
+}
+
+bool http_server_listen_tls(HttpServer *server, int fd, bool shared, TlsContext *tls, Error *err)
+{
     Listener *listener = calloc(1, sizeof *listener);
     if (!listener) memory_exhausted(sizeof *listener);
     *listener = (Listener){
         .server = server,
+        .tls = tls,
         .fd = fd,
         .events = shared ? EPOLLIN | EPOLLEXCLUSIVE : EPOLLIN,
         .timer.fire = resume_accepting,
@@ -669,6 +749,11 @@ HttpServer *http_server_new(Loop *loop, const HttpHandler *handler, const HttpOp
     server->loop = loop;
     server->handler = *handler;
     server->options = options ? *options : http_options;
+    if (server->options.proxy) server->options.limits.connect = true;
+    /* Neither sendfile nor OpenSSL can write without the signal. */
+    struct sigaction action;
+    if (sigaction(SIGPIPE, NULL, &action) == 0 && action.sa_handler == SIG_DFL)
+        signal(SIGPIPE, SIG_IGN);
     server->date_second = -1;
     server->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (!bytes_reserve(&server->input.bytes, INPUT_SIZE)) memory_exhausted(INPUT_SIZE);
@@ -700,7 +785,7 @@ void http_server_stop(HttpServer *server, void (*stopped)(void *arg), void *arg)
     close_listeners(server);
     for (Connection *c = server->first, *next; c; c = next) {
         next = c->next;
-        if (c->stage == STAGE_HEAD && !c->begun && !c->blocked && c->file < 0) connection_close(c);
+        if (c->stage <= STAGE_HEAD && !c->begun && !c->blocked && c->file < 0) connection_close(c);
     }
     server->stop_timer.fire = stop_now;
     loop_timer_start(server->loop, &server->stop_timer,

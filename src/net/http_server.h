@@ -13,6 +13,7 @@
 
 #include "net/http_parse.h"
 #include "net/loop.h"
+#include "net/tls.h"
 
 typedef struct HttpServer HttpServer;
 
@@ -21,6 +22,7 @@ enum { HTTP_SLACK = 64 };
 
 typedef struct HttpExchange {
     const HttpRequest *request;
+    bool secure;       /* came over TLS */
     Str body;          /* the whole body; empty when the handler takes it in pieces */
     uint64_t body_max; /* the `head` callback may change it, up to the server's: 413 beyond */
     void *user;        /* the handler's own */
@@ -64,6 +66,12 @@ typedef struct HttpOptions {
     double slow_bytes;
     double stop_seconds;   /* running requests get so long when the server stops */
     double linger_seconds; /* input is read and dropped so long after a refusal */
+
+    /* A proxy that answers itself: CONNECT host:443 turns a plain connection into one of TLS with
+     * this context's certificates if proxy_for(host), e.g. tls_is_aws_name; 403 otherwise.  NULL:
+     * 501. */
+    TlsContext *proxy;
+    bool (*proxy_for)(Str host);
 } HttpOptions;
 
 extern const HttpOptions http_options; /* security.md section 6 and 8 */
@@ -73,7 +81,7 @@ typedef struct HttpCounts {
     int32_t open;
 } HttpCounts;
 
-/* The handler is copied; options NULL: the defaults. */
+/* The handler is copied; options NULL: the defaults.  The process will ignore SIGPIPE. */
 HttpServer *http_server_new(Loop *loop, const HttpHandler *handler, const HttpOptions *options);
 /* Closes everything; not from inside a callback of its loop.  NULL is fine. */
 void http_server_free(HttpServer *server);
@@ -82,6 +90,9 @@ AUTO_FREE(HttpServer, http_server_free);
 /* Accepts connections of a listening socket, which the server owns from now on.  Of sockets that
  * several loops share only one loop is woken for a connection. */
 bool http_server_listen(HttpServer *server, int fd, bool shared, Error *err);
+
+/* The same with TLS from the first byte on; the context must outlive the server. */
+bool http_server_listen_tls(HttpServer *server, int fd, bool shared, TlsContext *tls, Error *err);
 
 /* No new connections, idle ones are closed, running requests finish with "Connection: close";
  * what is left after stop_seconds is cut off.  Then `stopped` is called, once. */
