@@ -107,6 +107,12 @@ void connection_close(Connection *c)
  * lose the answer.  So the answer is ended first, and input read and dropped for a moment. */
 static void begin_linger(Connection *c)
 {
+    if (c->tls && c->tls_do->bye(c->tls) == TLS_WRITE) { /* again when there is room */
+        c->blocked = true;
+        c->since = loop_now(c->server->loop);
+        c->moved = 0;
+        return;
+    }
     if (!c->drop_input) {
         connection_close(c);
         return;

@@ -239,7 +239,6 @@ static Tls *start_session(TlsContext *context, int fd, Str name)
 static void end_session(Tls *tls)
 {
     if (!tls) return;
-    if (SSL_is_init_finished(tls->ssl)) SSL_shutdown(tls->ssl);
     SSL_free(tls->ssl);
     free(tls);
     ERR_clear_error();
@@ -255,6 +254,15 @@ static TlsState handshake(Tls *tls)
     case SSL_ERROR_WANT_WRITE: return TLS_WRITE;
     default: ERR_clear_error(); return TLS_FAILED;
     }
+}
+
+static TlsState bye(Tls *tls)
+{
+    if (!SSL_is_init_finished(tls->ssl)) return TLS_DONE;
+    ERR_clear_error();
+    int result = SSL_shutdown(tls->ssl);
+    bool waits = result < 0 && SSL_get_error(tls->ssl, result) == SSL_ERROR_WANT_WRITE;
+    return waits ? TLS_WRITE : TLS_DONE;
 }
 
 static bool is_h2(const Tls *tls)
@@ -298,6 +306,7 @@ static const TlsMethods methods = {
     .start = start_session,
     .end = end_session,
     .handshake = handshake,
+    .bye = bye,
     .is_h2 = is_h2,
     .recv = receive,
     .send = transmit,

@@ -46,9 +46,11 @@ typedef enum TlsState { TLS_DONE, TLS_READ, TLS_WRITE, TLS_FAILED } TlsState;
 typedef struct TlsMethods {
     /* The server's side on a connected socket; name: for clients that send none (SNI).  Or NULL. */
     Tls *(*start)(TlsContext *context, int fd, Str name);
-    void (*end)(Tls *tls); /* says goodbye if it can at once; does not close the socket */
+    void (*end)(Tls *tls); /* does not close the socket */
     /* Goes on with the handshake: READ and WRITE say what it waits for. */
     TlsState (*handshake)(Tls *tls);
+    /* Says that nothing follows: WRITE when the socket has no room for it now, else DONE. */
+    TlsState (*bye)(Tls *tls);
     bool (*is_h2)(const Tls *tls); /* what ALPN agreed on */
     /* As recv and send on a socket that does not wait: -1 and errno EAGAIN.  `size` is at least
      * TLS_RECORD, so that nothing stays inside that epoll does not know of.  After EAGAIN, `send`
