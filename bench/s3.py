@@ -68,7 +68,7 @@ def running(name):
     """A server with the bucket: (port, process group)."""
     port, folder = free_port(), tempfile.mkdtemp(dir=FOLDER)
     if name == "claryd":
-        words = [program("src/main/claryd"), "--home", folder + "/home", "--port", str(port), "--access-key", ":".join(KEYS)] + os.environ.get("X","").split()
+        words = [program("src/main/claryd"), "--home", folder + "/home", "--port", str(port), "--access-key", ":".join(KEYS)]
     else:
         os.makedirs(folder + "/root/bench-bucket")
         with open(folder + "/nginx.conf", "w") as file:

@@ -18,6 +18,7 @@
 #include "service/iam/access.h"
 #include "service/page.h"
 #include "service/resource.h"
+#include "service/s3/objects.h"
 #include "service/sagemaker/runtime.h"
 
 #include <stdio.h>
@@ -443,6 +444,7 @@ static void on_head(void *arg, HttpExchange *exchange)
         exchange->body_max = INVOKE_BODY_BYTES_MAX;
         return; /* on_request goes on */
     }
+    if (s3_quick_wants(dispatcher->server, request)) return; /* on_request goes on */
     bool control = is_control(request);
     exchange->body_max = control ? CONTROL_BODY_BYTES_MAX : (uint64_t)OBJECT_BODY_BYTES_MAX;
     http_workers_submit(control ? dispatcher->control : dispatcher->data, exchange,
@@ -452,6 +454,12 @@ static void on_head(void *arg, HttpExchange *exchange)
 static void on_request(void *arg, HttpExchange *exchange)
 {
     Dispatcher *dispatcher = arg;
+    if (exchange->request->method == HTTP_GET) {
+        if (!s3_quick_answer(dispatcher->server, exchange))
+            http_workers_submit(dispatcher->data, exchange, WHOLE_BODY_BYTES_MAX, serve,
+                                dispatcher);
+        return;
+    }
     runtime_invoke(dispatcher->runtime, exchange);
 }
 

@@ -137,6 +137,74 @@ def test_ranges_and_conditions_of_reads():
         assert got["ContentType"] == "text/x" and got["ContentDisposition"] == "attachment"
 
 
+def test_what_is_read_twice_is_never_stale():
+    """The second read of an object is answered from memory: each change must show in the next read."""
+    with Claryd(strict=True) as server:
+        s3 = server.client("s3")
+        s3.create_bucket(Bucket="bkt")
+
+        def read(key="k"):
+            return [s3.get_object(Bucket="bkt", Key=key) for _ in range(3)][-1]
+        for n in (10, 50000):
+            for i in range(20):
+                body = some_bytes(n + i, i)
+                s3.put_object(Bucket="bkt", Key="k", Body=body, Metadata={"i": str(i)}, ContentType="text/x")
+                got = read()
+                assert got["Body"].read() == body and got["Metadata"] == {"i": str(i)} and got["ContentType"] == "text/x"
+                assert got["ChecksumCRC32"] and got["ETag"] == '"%s"' % hashlib.md5(body).hexdigest()
+        assert s3.get_object(Bucket="bkt", Key="k", Range="bytes=1-2")["ContentRange"] == "bytes 1-2/%d" % len(body)
+        expect_error("304", s3.get_object, Bucket="bkt", Key="k", IfNoneMatch=got["ETag"])
+        s3.put_object_tagging(Bucket="bkt", Key="k", Tagging={"TagSet": [{"Key": "a", "Value": "1"}]})
+        assert read()["TagCount"] == 1
+        s3.put_bucket_versioning(Bucket="bkt", VersioningConfiguration={"Status": "Enabled"})
+        assert read()["VersionId"] == "null"
+        version = s3.put_object(Bucket="bkt", Key="k", Body=b"v")["VersionId"]
+        assert read()["VersionId"] == version
+        s3.copy_object(Bucket="bkt", Key="k", CopySource="bkt/k", MetadataDirective="REPLACE", Metadata={"copied": "1"})
+        assert read()["Metadata"] == {"copied": "1"}
+        s3.delete_object(Bucket="bkt", Key="k")
+        expect_error("NoSuchKey", read)
+        s3.put_object(Bucket="bkt", Key="k", Body=b"back")
+        assert read()["Body"].read() == b"back"
+        s3.delete_objects(Bucket="bkt", Delete={"Objects": [{"Key": "k"}]})
+        expect_error("NoSuchKey", read)
+        s3.put_object(Bucket="bkt", Key="k", Body=b"mine")
+        read()
+        expect_error("SignatureDoesNotMatch", server.client("s3", secret="wrong").get_object, Bucket="bkt", Key="k")
+        expect_error("SignatureDoesNotMatch", server.client("s3", key="AKIANOBODY0000000000").get_object, Bucket="bkt", Key="k")
+        expect_error("AccessDenied", s3.get_object, Bucket="bkt", Key="k", ExpectedBucketOwner="999999999999")
+        iam = server.client("iam")
+        iam.create_user(UserName="reader")
+        pair = iam.create_access_key(UserName="reader")["AccessKey"]
+        reader = server.client("s3", key=pair["AccessKeyId"], secret=pair["SecretAccessKey"])
+        expect_error("AccessDenied", reader.get_object, Bucket="bkt", Key="k")
+        s3.put_bucket_policy(Bucket="bkt", Policy=json.dumps({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::123456789012:user/reader"}, "Action": "s3:GetObject",
+             "Resource": "arn:aws:s3:::bkt/*"}]}))
+        assert reader.get_object(Bucket="bkt", Key="k")["Body"].read() == b"mine"
+        s3.delete_bucket_policy(Bucket="bkt")
+        expect_error("AccessDenied", reader.get_object, Bucket="bkt", Key="k")
+        # Readers beside a writer see what was acknowledged before they asked, or later.
+        acknowledged, stop, wrong = [0], [], []
+
+        def follow():
+            client = server.client("s3")
+            while not stop:
+                least = acknowledged[0]
+                got = int(client.get_object(Bucket="bkt", Key="count")["Body"].read())
+                if got < least:
+                    wrong.append((got, least))
+        s3.put_object(Bucket="bkt", Key="count", Body=b"0")
+        threads = [threading.Thread(target=follow) for _ in range(4)]
+        [t.start() for t in threads]
+        for i in range(1, 150):
+            s3.put_object(Bucket="bkt", Key="count", Body=b"%d" % i)
+            acknowledged[0] = i
+        stop.append(1)
+        [t.join() for t in threads]
+        assert not wrong, wrong[:3]
+
+
 def test_conditions_of_writes():
     with Claryd() as server:
         s3 = server.client("s3")

@@ -78,6 +78,13 @@ static void file_path(const S3 *s3, int64_t file, char *path, size_t size)
              (unsigned long long)(file / FILES_PER_FOLDER), (unsigned long long)file);
 }
 
+int s3_file_open(const S3 *s3, int64_t file)
+{
+    char path[4096];
+    file_path(s3, file, path, sizeof path);
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
 char *s3_file_path(const S3 *s3, int64_t file, Arena *arena)
 {
     char path[4096];

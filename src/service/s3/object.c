@@ -174,7 +174,7 @@ static bool choose_range(Call *call, const S3Row *row, const Json *meta, Json *o
 
 /* The members of GetObject's and HeadObject's answers. */
 static void describe(Call *call, const S3Find *find, const Json *meta, const S3Range *range,
-                     Json *out)
+                     bool sums, Json *out)
 {
     static const char *const kept[] = {
         "ContentType",         "CacheControl", "ContentDisposition", "ContentEncoding",
@@ -210,7 +210,7 @@ static void describe(Call *call, const S3Find *find, const Json *meta, const S3R
                                    (long long)(range->begin + range->length - 1),
                                    (long long)row->size));
     bool whole = range->length == row->size;
-    if (whole && str_is(call_text(call, "ChecksumMode"), "ENABLED")) {
+    if (whole && sums) {
         for (const int *kind = s3_sum_kinds; *kind != S3_NO_SUM; kind++)
             json_set(arena, out, s3_sum_member(*kind), json_get(meta, s3_sum_member(*kind)));
         json_set(arena, out, "ChecksumType", json_get(meta, "ChecksumType"));
@@ -224,12 +224,69 @@ int s3_open_bytes(const S3Find *find)
     return open(s3_file_path(find->s3, find->row.bytes.file, &scratch), O_RDONLY | O_CLOEXEC);
 }
 
+static bool is_plain(const Call *call)
+{
+    static const char *const special[] = {"VersionId",
+                                          "Range",
+                                          "PartNumber",
+                                          "IfMatch",
+                                          "IfNoneMatch",
+                                          "IfModifiedSince",
+                                          "IfUnmodifiedSince",
+                                          "ResponseCacheControl",
+                                          "ResponseContentDisposition",
+                                          "ResponseContentEncoding",
+                                          "ResponseContentLanguage",
+                                          "ResponseContentType",
+                                          "ResponseExpires"};
+    for (size_t i = 0; i < COUNT(special); i++)
+        if (json_get(call->in, special[i])) return false;
+    return true;
+}
+
+/* Remembers the answer for quick.c: rendered, with the checksums behind the other fields. */
+static void keep_answer(Call *call, const S3Find *find, const Json *meta, uint64_t generation)
+{
+    Json *out = json_new_object(call->arena);
+    S3Range range = {0, find->row.size, false};
+    WireAnswer answer = {0};
+    describe(call, find, meta, &range, true, out);
+    message_write(&call->route, out, call->request_id, call->arena, &answer);
+    S3Kept kept = {.bucket = find->bucket_name,
+                   .key = find->key,
+                   .size = find->row.size,
+                   .content_type = answer.content_type};
+    for (int sums = 0; sums < 2; sums++)
+        for (int i = 0; i < answer.n_fields; i++) {
+            Str name = answer.fields[i].name;
+            bool is_sum = str_starts(name, STR("x-amz-checksum-"));
+            if (str_eq_nocase(name, STR("Content-Type")))
+                kept.content_type = answer.fields[i].value;
+            if (is_sum != (sums == 1) || str_eq_nocase(name, STR("Content-Type")) ||
+                str_eq_nocase(name, STR("Content-Length")) ||
+                str_eq_nocase(name, STR("x-amz-request-id")) ||
+                str_eq_nocase(name, STR("x-amz-id-2")))
+                continue;
+            if (kept.n_fields == S3_KEPT_FIELDS) return;
+            kept.fields[kept.n_fields++] = answer.fields[i];
+            if (!is_sum) kept.n_plain = kept.n_fields;
+        }
+    if (find->row.bytes.small)
+        kept.bytes = find->bytes;
+    else
+        kept.file = find->row.bytes.file;
+    s3_cache_keep(find->s3->cache, generation, &kept);
+}
+
 static bool answer_object(Call *call, bool with_body, Error *err)
 {
     S3Find find = {.with_bytes = with_body};
     AUTO_FD int fd = -1;
+    uint64_t generation = 0;
     /* Between the look at the row and the open a newer object may have taken its place: look again. */
     for (int round = 0;; round++) {
+        generation = s3_cache_generation(s3_of(call)->cache, call_text(call, "Bucket"),
+                                         call_text(call, "Key"));
         if (!find_for_read(call, &find, err)) return false;
         if (!with_body || find.row.bytes.small) break;
         fd = s3_open_bytes(&find);
@@ -243,7 +300,9 @@ static bool answer_object(Call *call, bool with_body, Error *err)
     S3Range range;
     Json *out = call->out;
     if (!choose_range(call, &find.row, meta, out, &range, err)) return false;
-    describe(call, &find, meta, &range, out);
+    describe(call, &find, meta, &range, str_is(call_text(call, "ChecksumMode"), "ENABLED"), out);
+    if (with_body && !find.bucket.folder && is_plain(call))
+        keep_answer(call, &find, meta, generation);
     s3_answer_stream(call, &range, with_body, s3_steal_fd(&fd), find.bytes);
     return true;
 }

@@ -17,6 +17,11 @@ typedef struct S3Object {
 
 extern const Service s3_service;
 
+/* The short way of plain GETs of objects that are in memory, on the loop's thread (quick.c): what the request
+ * looks like, and then, when it is complete, the answer; false: it has to go the long way. */
+bool s3_quick_wants(Server *server, const HttpRequest *request);
+bool s3_quick_answer(Server *server, HttpExchange *exchange);
+
 bool s3_open(Server *server, Error *err);
 void s3_close(Server *server);
 bool s3_reset(Server *server, Error *err); /* before the database is emptied */

@@ -135,6 +135,7 @@ void s3_writer_drop(S3Writer *writer);
 /* Another file number for the same bytes (which are in a file). */
 bool s3_bytes_link(S3 *s3, int64_t from, int64_t *ret_to, Error *err);
 
+int s3_file_open(const S3 *s3, int64_t file); /* for reading; -1 with errno */
 char *s3_file_path(const S3 *s3, int64_t file, Arena *arena);
 /* In a transaction: bytes that no row names any more.  Files go by s3_unlink after the commit. */
 bool s3_bytes_forget(DbTx *tx, S3Bytes bytes, Error *err);
@@ -223,6 +224,22 @@ S3Cache *s3_cache_new(void);
 void s3_cache_free(S3Cache *cache);
 void s3_cache_clear(S3Cache *cache);
 void s3_cache_clear_buckets(S3Cache *cache); /* after changes of a bucket's settings */
+
+/* An answer to GetObject without range and conditions. */
+enum { S3_KEPT_FIELDS = 24 };
+typedef struct S3Kept {
+    Str bucket, key, content_type;
+    WireField fields[S3_KEPT_FIELDS]; /* but those of the request */
+    int n_fields, n_plain;            /* the first n_plain are no checksums */
+    int64_t file, size;               /* file 0: ... */
+    Str bytes;                        /* ... all of them */
+} S3Kept;
+/* Before looking into the database; what was found then is kept if nothing changed since. */
+uint64_t s3_cache_generation(S3Cache *cache, Str bucket, Str key);
+void s3_cache_keep(S3Cache *cache, uint64_t generation, const S3Kept *kept);
+/* NULL, or an entry that stays until s3_cache_leave, which must follow soon (it holds a lock). */
+const S3Kept *s3_cache_look(S3Cache *cache, Str bucket, Str key);
+void s3_cache_leave(S3Cache *cache, const S3Kept *kept);
 
 /* What decides who may use a bucket. */
 typedef struct S3Access {
