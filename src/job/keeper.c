@@ -355,38 +355,45 @@ bool keeper_children(Keeper *keeper, Arena *arena, Str **ret_names, size_t *ret_
 
 /* ---- about ---- */
 
-bool sandbox_features(unsigned *ret_features, Error *err)
+static void about_once(SandboxAbout *ret_about)
 {
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-    static unsigned features;
+    static SandboxAbout about;
     static bool known;
     pthread_mutex_lock(&lock);
     if (!known) {
         AUTO(nursery_free) Nursery *nursery = nursery_new();
-        features = nursery_sandbox(nursery)->features;
+        about = *nursery_sandbox(nursery);
         known = true;
     }
-    *ret_features = features;
+    *ret_about = about;
     pthread_mutex_unlock(&lock);
-    (void)err;
+}
+
+bool sandbox_features(unsigned *ret_features, Error *err UNUSED)
+{
+    SandboxAbout about;
+    about_once(&about);
+    *ret_features = about.features;
     return true;
 }
 
 bool sandbox_about(Arena *arena, Str *ret_text, Error *err UNUSED)
 {
-    AUTO(nursery_free) Nursery *nursery = nursery_new();
-    const SandboxAbout *about = nursery_sandbox(nursery);
-    unsigned features = about->features;
-    const char *yes = "yes", *no = "no";
+    SandboxAbout about;
+    about_once(&about);
+    unsigned features = about.features;
+    const char *yes = "yes", *no = "no", *landlock = no;
+    if (features & SANDBOX_LANDLOCK)
+        landlock = arena_format(arena, "yes, version %d", about.landlock_abi).ptr;
     *ret_text = arena_format(
         arena,
         "user namespaces: %s\nmount and process namespaces: %s\nnetwork namespaces: %s\n"
-        "a user of its own for each job: %s\ncgroups: %s\nLandlock: %s%d\nseccomp: %s\n"
+        "a user of its own for each job: %s\ncgroups: %s\nLandlock: %s\nseccomp: %s\n"
         "users' programs: %s\n",
         features & SANDBOX_USER ? yes : no, features & SANDBOX_NAMESPACES ? yes : no,
-        features & SANDBOX_NETWORK ? yes : no, features & SANDBOX_IDMAP ? yes : no, about->cgroups,
-        features & SANDBOX_LANDLOCK ? "yes, version " : "no, version ", about->landlock_abi,
-        features & SANDBOX_SECCOMP ? yes : no,
+        features & SANDBOX_NETWORK ? yes : no, features & SANDBOX_IDMAP ? yes : no, about.cgroups,
+        landlock, features & SANDBOX_SECCOMP ? yes : no,
         sandbox_confines(features) ? "confined" : "refused unless started with --allow-unconfined");
     return true;
 }

@@ -19,7 +19,9 @@ const Part parts[] = {
     {.name = "cloudwatch", {&cloudwatch_service}, cloudwatch_open, cloudwatch_close},
     {.name = "sagemaker", {&sagemaker_service}, sagemaker_open, sagemaker_close},
     {.name = "hosting", .open = hosting_open, .close = hosting_close, .reset = hosting_reset},
-    {.name = "training", .open = training_open, .close = training_close, .reset = training_reset},
+    {.name = "training", .open = training_open, .close = training_close, .reset = training_reset,
+     .status = training_status,
+     .page = training_page},
     {0},
 };
 

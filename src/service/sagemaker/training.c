@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/thread.h"
+#include "service/page.h"
 #include "service/s3/objects.h"
 
 #include <errno.h>
@@ -20,6 +21,8 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+enum { PAGE_JOBS = 20 };
 
 typedef struct Queued {
     char *region, *name;
@@ -265,6 +268,56 @@ bool training_reset(Server *server, Error *err)
     const char *folder = path_join(&scratch, server->options->home, "jobs/training-job");
     nftw(folder, remove_entry, 32, FTW_DEPTH | FTW_PHYS);
     return true;
+}
+
+/* ---- what runs, for people ---- */
+
+void training_status(Server *server, JsonWriter *out)
+{
+    Training *training = server->training;
+    pthread_mutex_lock(&training->lock);
+    int running = training->n_running;
+    size_t queued = training->n_queued;
+    pthread_mutex_unlock(&training->lock);
+    json_member_int(out, "training_jobs_running", running);
+    json_member_int(out, "training_jobs_waiting", (int64_t)queued);
+}
+
+typedef struct JobsPage {
+    Page *page;
+    Str region;
+} JobsPage;
+
+static bool show_jobs(void *arg, DbTx *tx, Error *err)
+{
+    JobsPage *jobs = arg;
+    Page *page = jobs->page;
+    DB_ROWS(rows);
+    if (!db_query(
+            tx, &rows, err,
+            "SELECT name, state, created, modified FROM resource WHERE kind = ? AND region = ? "
+            "ORDER BY created DESC, key DESC LIMIT ?",
+            "tti", str_of(training_job_kind.name), jobs->region, (int64_t)PAGE_JOBS))
+        return false;
+    while (db_next(&rows, err)) {
+        page_row_begin(page);
+        page_cell(page, db_text(&rows, 0));
+        page_state(page, db_text(&rows, 1));
+        page_time(page, db_real(&rows, 2));
+        page_time(page, db_real(&rows, 3));
+        page_row_end(page);
+    }
+    return err->kind == ERROR_NONE;
+}
+
+void training_page(Server *server, Page *page)
+{
+    static const char *const columns[] = {"job", "state", "created", "last change", NULL};
+    Error err = {0};
+    JobsPage jobs = {page, str_of(server->options->region)};
+    page_table_begin(page, "Training jobs", columns);
+    if (!db_read(server->db, show_jobs, &jobs, &err)) log_warning("page: %s", err.text);
+    page_table_end(page, "No training jobs yet.");
 }
 
 /* ---- operations ---- */

@@ -22,6 +22,9 @@ bool training_open(Server *server, Error *err); /* goes on with the jobs that ar
 void training_close(Server *server);
 bool training_reset(Server *server, Error *err); /* ends all jobs without a trace */
 
+void training_status(Server *server, JsonWriter *out);
+void training_page(Server *server, Page *page);
+
 /* ---- inside, shared by the files training*.c ---- */
 
 enum {
@@ -101,6 +104,8 @@ bool log_pump(TrainingRun *run, bool at_end, bool *ret_more,
 void log_say(TrainingRun *run, const char *format, ...) PRINTF_LIKE(2, 3); /* a line of ours */
 Str log_last(TrainingRun *run, int n_lines);  /* of the program's output, in the run's arena */
 int64_t log_position(const TrainingRun *run); /* bytes taken over */
+/* A text that each match of an expression holds, or "" when that is not sure. */
+Str log_literal(Str pattern);
 Json *log_final_metrics(const TrainingRun *run, Arena *arena);
 void log_free(struct TrainingLog *log);
 

@@ -57,7 +57,7 @@ static const char *at_path(const TrainingRun *run, Arena *arena)
 }
 
 /* The longest plain text outside of groups, classes and repetitions; "" where alternatives could be. */
-static Str literal_of(Str pattern)
+Str log_literal(Str pattern)
 {
     Str best = STR("");
     size_t begin = 0;
@@ -71,10 +71,22 @@ static Str literal_of(Str pattern)
         size_t end = i;
         if (c && strchr("*+?{", c) && end > begin) end--; /* belongs to the repetition */
         if (end - begin > best.len && end > begin) best = str_slice(pattern, begin, end);
-        if (c == '\\') i++;
-        if (c == '[')
-            while (i + 1 < pattern.len && pattern.ptr[i + 1] != ']')
+        if (c == '\\') {
+            i++;
+            bool word = i < pattern.len &&
+                        ((pattern.ptr[i] | 32) >= 'a' && (pattern.ptr[i] | 32) <= 'z');
+            bool digit = i < pattern.len && pattern.ptr[i] >= '0' && pattern.ptr[i] <= '9';
+            /* \x41, \u0041, \p{L}, \1, ... go on after their letter */
+            if (digit || (word && !strchr("dDwWsSbBAzZnrtfv", pattern.ptr[i]))) return STR("");
+        }
+        if (c == '[') {
+            if (i + 1 < pattern.len && pattern.ptr[i + 1] == '^') i++;
+            if (i + 1 < pattern.len && pattern.ptr[i + 1] == ']') i++;
+            while (i + 1 < pattern.len && pattern.ptr[i + 1] != ']') {
+                if (pattern.ptr[i + 1] == '[') return STR(""); /* classes in classes */
                 i += 1 + (pattern.ptr[i + 1] == '\\');
+            }
+        }
         if (c == '{')
             while (i + 1 < pattern.len && pattern.ptr[i + 1] != '}') i++;
         depth += (c == '(') - (c == ')');
@@ -106,7 +118,7 @@ bool log_start(TrainingRun *run, Error *err)
     for (size_t i = 0; i < definitions->n && log->n_metrics < TRAINING_METRICS_MAX; i++) {
         Metric metric = {.name = json_get_text(json_at(definitions, i), "Name")};
         Str pattern = json_get_text(json_at(definitions, i), "Regex");
-        metric.needs = literal_of(pattern);
+        metric.needs = log_literal(pattern);
         Error wrong = {0};
         if (!regex_new(pattern, 0, &metric.regex, &wrong)) {
             log_say(run, "metric '%.*s' is not taken: %s", STR_ARG(metric.name), wrong.text);
