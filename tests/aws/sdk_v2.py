@@ -60,7 +60,7 @@ def run_notebook(server, text, *words, **more):
         printed = subprocess.run([program("clary"), "env", "--shell", "json", "--metadata", metadata], env=env, capture_output=True,
                                  text=True, timeout=30)
         assert printed.returncode == 0, printed
-        env.update(json.loads(printed.stdout), HOME=folder, SAGEMAKER_ADMIN_CONFIG_OVERRIDE="/nonexistent", **more)
+        env.update(json.loads(printed.stdout), HOME=folder, SAGEMAKER_SUPPRESS_V2_WARNING="1", **more)
         script = os.path.join(folder, "notebook.py")
         with open(script, "w") as file:
             file.write(text)
