@@ -315,11 +315,11 @@ void cbor_write(StrBuf *out, const Shape *shape, const Json *value)
     write_value(out, shape, value, 0);
 }
 
-void cbor_write_error(StrBuf *out, const char *type, const char *message_name, Str text)
+void cbor_write_error(StrBuf *out, const char *type, const char *text_member, Str text)
 {
     write_head(out, 5, 2);
     write_text(out, 3, STR("__type"));
     write_text(out, 3, str_of(type));
-    write_text(out, 3, str_of(message_name));
+    write_text(out, 3, str_of(text_member));
     write_text(out, 3, text);
 }

@@ -1,7 +1,8 @@
 /* Requests into trees and answers onto the wire: the parts that protocols share. */
 
-#include "aws/protocol.h"
+#include "aws/message.h"
 
+#include "aws/protocol.h"
 #include "aws/text.h"
 #include "format/compress.h"
 

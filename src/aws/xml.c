@@ -4,9 +4,9 @@
  * clients write its namespace as the default one or not at all.  A document type is refused before any entity
  * could be declared, and sizes are limited before anything is built. */
 
-#include "aws/protocol.h"
-
 #include "aws/xml.h"
+
+#include "aws/protocol.h"
 
 #include <expat.h>
 

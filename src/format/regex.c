@@ -13,6 +13,7 @@
 #include "format/regex.h"
 
 #include "base/arena.h"
+#include "base/strbuf.h"
 #include "format/regex_parse.h"
 #include "format/utf8.h"
 
@@ -43,6 +44,9 @@ struct Regex {
     const RegexSet *const *sets;
     Look looks[REGEX_LOOKS_MAX];
     int n_looks, n_groups, n_states;
+    Str needed;         /* is somewhere in every match; may be empty */
+    bool can_skip;      /* every match begins with one of the bytes ... */
+    uint64_t begins[4]; /* ... in this set */
 };
 
 typedef struct Compiler {
@@ -179,6 +183,71 @@ static bool compile_program(Regex *regex, Program *program, const RegexNode *tre
     return !compiler.full;
 }
 
+/* ---- what every match has ----
+ * Most texts do not match; these find that out at the speed of memmem and of a table. */
+
+/* The character of a set of one, or -1. */
+static int only_char(const RegexSet *set)
+{
+    if (set->negated || set->n) return -1;
+    uint64_t low = set->ascii[0], high = set->ascii[1];
+    if (__builtin_popcountll(low) + __builtin_popcountll(high) != 1) return -1;
+    return low ? __builtin_ctzll(low) : 64 + __builtin_ctzll(high);
+}
+
+/* The longest run of plain characters that the nodes, one behind the other, cannot be without. */
+static void find_needed(const RegexTree *tree, const RegexNode *first, int depth, StrBuf *run,
+                        StrBuf *best)
+{
+    for (const RegexNode *node = first; node && depth < REGEX_DEPTH_MAX; node = node->next) {
+        int c = node->type == REGEX_SET ? only_char(tree->sets[node->number]) : -1;
+        if (c > 0) {
+            strbuf_add_char(run, (char)c);
+        } else if (node->type == REGEX_LIST || node->type == REGEX_GROUP) {
+            find_needed(tree, node->first, depth + 1, run, best);
+        } else if (node->type != REGEX_ASSERT && node->type != REGEX_LOOK &&
+                   node->type != REGEX_EMPTY) {
+            run->len = 0;
+        }
+        if (run->len > best->len) {
+            best->len = 0;
+            strbuf_add(best, strbuf_str(run));
+        }
+    }
+}
+
+/* The bytes that a match can begin with: what the states reached without a character accept. */
+static void find_begins(Regex *regex, Arena *scratch)
+{
+    bool *seen = arena_array(scratch, bool, regex->program.n);
+    int *todo = arena_array(scratch, int, 2 * regex->program.n + 2), n = 0;
+    todo[n++] = 0;
+    while (n > 0) {
+        int state = todo[--n];
+        const Inst *inst = &regex->program.inst[state];
+        if (seen[state]) continue;
+        seen[state] = true;
+        switch ((Op)inst->op) {
+        case OP_MATCH: return; /* matches nothing, which is everywhere */
+        case OP_JUMP: todo[n++] = inst->x; break;
+        case OP_SPLIT:
+            todo[n++] = inst->x;
+            todo[n++] = inst->y;
+            break;
+        case OP_SET: {
+            const RegexSet *set = regex->sets[inst->x];
+            regex->begins[0] |= set->ascii[0];
+            regex->begins[1] |= set->ascii[1];
+            /* A byte that is no UTF-8 counts as U+FFFD, so any byte from 128 on may be meant. */
+            if (set->n || set->negated) regex->begins[2] = regex->begins[3] = UINT64_MAX;
+            break;
+        }
+        default: todo[n++] = state + 1; break;
+        }
+    }
+    regex->can_skip = true;
+}
+
 bool regex_new(Str pattern, int flags, Regex **ret_regex, Error *err)
 {
     ARENA(scratch);
@@ -197,6 +266,13 @@ bool regex_new(Str pattern, int flags, Regex **ret_regex, Error *err)
                                  tree.looks[i].ahead, false);
         }
         ok = ok && compile_program(regex, &regex->program, tree.top, false, true);
+        if (ok) {
+            AUTO_STRBUF StrBuf run = STRBUF(REGEX_OUR_BYTES_MAX),
+                               best = STRBUF(REGEX_OUR_BYTES_MAX);
+            find_needed(&tree, tree.top, 0, &run, &best);
+            regex->needed = arena_str(&regex->arena, strbuf_str(&best));
+            find_begins(regex, &scratch);
+        }
         if (!ok)
             error_set(err, ERROR_LIMIT,
                       "the pattern needs more than %d states: its repetition counts are too large",
@@ -424,6 +500,15 @@ static bool run_search(Run *run, size_t *ret_slots)
     for (int i = 0; i < SLOTS_MAX; i++) slots[i] = found[i] = UNSET;
     run->now.n = run->next.n = 0;
     for (size_t at = 0;;) {
+        if (run->regex->can_skip && run->now.n == 0) {
+            if (matched) break;
+            const uint64_t *begins = run->regex->begins;
+            for (; at < run->text.len; at++) {
+                uint8_t byte = (uint8_t)run->text.ptr[at];
+                if (begins[byte / 64] >> (byte % 64) & 1) break;
+            }
+            if (at == run->text.len) break;
+        }
         if (!matched) {
             slots[0] = at;
             add_thread(run, &run->now, 0, at, slots);
@@ -480,8 +565,14 @@ static void begin_run(Run *run, const Regex *regex, Str text, bool slots, Arena 
     run->program = &regex->program;
 }
 
+static bool lacks_needed(const Regex *regex, Str text)
+{
+    return regex->needed.len && !memmem(text.ptr, text.len, regex->needed.ptr, regex->needed.len);
+}
+
 bool regex_matches(const Regex *regex, Str text)
 {
+    if (lacks_needed(regex, text)) return false;
     ARENA(arena);
     Run run;
     begin_run(&run, regex, text, false, &arena);
@@ -490,6 +581,7 @@ bool regex_matches(const Regex *regex, Str text)
 
 bool regex_search(const Regex *regex, Str text, Str ret_groups[REGEX_GROUPS_MAX])
 {
+    if (lacks_needed(regex, text)) return false;
     ARENA(arena);
     Run run;
     size_t slots[SLOTS_MAX];

@@ -23,6 +23,7 @@ typedef struct Regex Regex;
 
 enum {
     REGEX_BYTES_MAX = 1024,
+    REGEX_OUR_BYTES_MAX = 4096,
     REGEX_STATES_MAX = 10000, /* repetition counts expand */
     REGEX_GROUPS_MAX = 10,    /* with group 0, the whole match */
     REGEX_DEPTH_MAX = 32,     /* of groups in groups */
@@ -31,7 +32,7 @@ enum {
 
 enum {
     REGEX_IGNORE_CASE = 1, /* ASCII letters */
-    REGEX_OURS = 2,        /* the pattern is no stranger's: up to 4 KiB */
+    REGEX_OURS = 2,        /* the pattern is no stranger's and may be longer */
 };
 
 bool regex_new(Str pattern, int flags, Regex **ret_regex, Error *err);

@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-enum { OURS_BYTES_MAX = 4096, REPEAT_MAX = 100000, SETS_MAX = OURS_BYTES_MAX, CODE_MAX = 0x10ffff };
+enum { REPEAT_MAX = 100000, SETS_MAX = REGEX_OUR_BYTES_MAX, CODE_MAX = 0x10ffff };
 
 typedef struct Parser {
     Str pattern;
@@ -571,7 +571,7 @@ static bool parse_alternatives(Parser *p, RegexNode **ret_node)
 bool regex_parse(Str pattern, int flags, Arena *scratch, Arena *arena, RegexTree *ret_tree,
                  Error *err)
 {
-    size_t most = flags & REGEX_OURS ? OURS_BYTES_MAX : REGEX_BYTES_MAX;
+    size_t most = flags & REGEX_OURS ? REGEX_OUR_BYTES_MAX : REGEX_BYTES_MAX;
     if (pattern.len > most)
         return error_set(err, ERROR_LIMIT, "the pattern has %zu bytes; at most %zu are allowed",
                          pattern.len, most);
