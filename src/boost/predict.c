@@ -17,7 +17,8 @@
 
 enum {
     CHUNK_ROWS = 4096,        /* of parallel_for */
-    FEW_ROWS = 24,            /* below this, walking is quicker than filling a block */
+    FEW_ROWS = 24,            /* below this, walking is quicker than filling a block ... */
+    FEW_ROWS_TALL = 128,      /* ... and with tall trees */
     SLICE_COLUMNS_MAX = 8192, /* beyond, a block of ranks would be larger than it is worth */
     ROW_COLUMNS_MAX = 2048,   /* used columns predict_margin_row copies to the stack */
 };
@@ -68,7 +69,7 @@ static bool scratch_init(Scratch *s, const Job *job)
     s->columns = data_alloc((csr ? n_used : 1) * SLICE_ROWS, sizeof(float), what, NULL);
     s->ranks = data_alloc(n_used * 2 * SLICE_ROWS, sizeof(uint16_t), what, NULL);
     s->slots = data_alloc(n_used * 2, sizeof(void *), what, NULL);
-    s->masks = data_alloc(SLICE_SCRATCH, 1, what, NULL);
+    s->masks = data_alloc(slice_scratch(p), 1, what, NULL);
     return s->columns && s->ranks && s->slots && s->masks;
 }
 
@@ -157,14 +158,18 @@ static void predict_block(const Job *job, Scratch *s, int64_t begin, int32_t n)
     const Predictor *p = job->p;
     float *acc = s->acc;
     int32_t rows = job->block_rows, n_groups = p->n_groups;
-    bool slice = job->slice && n >= FEW_ROWS, missing = false;
+    /* The last rows of many may be few; there is room to walk them only where some tree is walked. */
+    bool slice = job->slice && (n >= FEW_ROWS || p->all_sliced), missing = false;
     for (int32_t g = 0; g < n_groups; g++)
         for (int32_t i = 0; i < n; i++) acc[g * rows + i] = p->base[g];
     if (slice) rank_block(job, s, begin, n);
     if (!slice || !p->all_sliced)
         missing = copy_used_rows(p, job->data, begin, n, s->rows, job->stride);
+    const SliceBatch *batch = p->slice_batches;
     for (int32_t t = 0; t < p->n_trees; t++) {
         float *to = acc + (int64_t)p->trees[t].group * rows;
+        if (slice && t == batch->first_tree) slice_batch(p, batch, s->slots, n, s->masks);
+        if (slice && t + 1 == batch->end_tree) batch++;
         if (slice && p->slices[t].usable)
             slice_tree(p, t, s->slots, n, to, s->masks);
         else
@@ -245,7 +250,7 @@ bool predict_margin(const Predictor *p, const Matrix *data, Pool *pool, float *o
     }
     job.stride = (p->n_used + 1 + 15) & ~15;
     job.slice = p->sliced && p->n_used <= SLICE_COLUMNS_MAX && slice_supported() &&
-                n_rows >= FEW_ROWS;
+                n_rows >= (p->any_tall ? FEW_ROWS_TALL : FEW_ROWS);
     job.block_rows = job.slice ? SLICE_ROWS : (int32_t)MIN(512, MAX(8, 65536 / job.stride));
     parallel_for(pool, n_rows, CHUNK_ROWS, predict_chunk, &job);
     if (job.failed) return error_set(err, ERROR_NO_MEMORY, "no memory for prediction");

@@ -54,7 +54,9 @@ typedef struct PackedTree {
 enum {
     SLICE_ROWS = 512, /* rows of a block: one bit each in a 512-bit register */
     SLICE_HEIGHT_MAX = 8,
-    SLICE_RANKS_8 = 255, /* thresholds of a column whose ranks fit a byte */
+    SLICE_HEIGHT_TALL = 10,    /* with AVX-512 */
+    SLICE_BATCH_TESTS = 16384, /* of trees that share their tests: 1 MiB of masks */
+    SLICE_RANKS_8 = 255,       /* thresholds of a column whose ranks fit a byte */
     SLICE_RANKS_16 = 65535,
     SLICE_CATEGORIES = 254, /* codes 0..253, then "in no set" and "missing, goes right" */
 };
@@ -76,18 +78,24 @@ typedef struct UsedColumn {
 } UsedColumn;
 
 typedef struct SliceNode {
-    uint32_t slot; /* 2 * used column + (missing goes right) */
-    uint16_t rank; /* goes right when the rank is greater */
-    uint8_t place; /* in the complete tree: root 1, children 2p and 2p + 1 */
-    uint8_t kind;  /* SliceKind */
-    uint32_t set;  /* SLICE_SET: number of the 256-byte table */
+    uint32_t slot;  /* 2 * used column + (missing goes right) */
+    uint16_t rank;  /* goes right when the rank is greater */
+    uint16_t place; /* in the complete tree: root 1, children 2p and 2p + 1 */
+    uint32_t set;   /* SLICE_SET: number of the 256-byte table */
+    uint8_t kind;   /* SliceKind */
 } SliceNode;
+
+/* Consecutive trees and the tests that their nodes make: each different one once. */
+typedef struct SliceBatch {
+    int32_t first_tree, end_tree;
+    uint32_t first_test, n_tests;
+} SliceBatch;
 
 typedef struct SliceTree {
     bool usable;
-    int32_t height; /* 6, 7 or 8: of the complete tree it is padded to */
+    int32_t height; /* 6 to 10: of the complete tree it is padded to */
     uint32_t first_node, n_nodes;
-    uint32_t first_leaf; /* 2^height values from here */
+    uint32_t first_leaf; /* 2^height values from here; and as many places in slice_at */
 } SliceTree;
 
 struct Predictor {
@@ -109,10 +117,16 @@ struct Predictor {
 
     bool sliced;     /* any tree is usable */
     bool all_sliced; /* every tree is */
+    bool any_tall;   /* of height 9 or 10 */
     bool any_category;
     SliceTree *slices;
     SliceNode *slice_nodes;
     float *slice_leaves; /* 64-byte aligned per tree */
+    SliceNode *slice_tests;
+    SliceBatch *slice_batches;
+    int32_t n_batches;
+    uint32_t tests_max;  /* of a batch */
+    uint32_t *slice_at;  /* of each place of a tree: where among the batch's masks, in bytes */
     uint8_t *slice_sets; /* 256 bytes each: 0x80 goes right */
 };
 
@@ -139,10 +153,18 @@ void predict_copy_row(const BoostModel *model, const Matrix *data, int64_t i, fl
 bool slice_ranks(const UsedColumn *column, const float *x, int32_t n, void *left, void *right);
 
 /* Adds one sliced tree to acc[0 .. n rounded up to 64).  `slots` are blocks of ranks; `scratch` has
- * SLICE_SCRATCH bytes, 64-byte aligned, zeroed once. */
-enum { SLICE_SCRATCH = 256 * 128 };
+ * slice_scratch bytes, 64-byte aligned, zeroed once.  With AVX-512 slice_batch comes first, for the batch
+ * that the tree is in. */
+enum { SLICE_SCRATCH = 256 * 128, SLICE_MASK = SLICE_ROWS / 8 };
+static inline size_t slice_scratch(const Predictor *p)
+{
+    return SLICE_SCRATCH + (size_t)p->tests_max * SLICE_MASK;
+}
+void slice_batch(const Predictor *p, const SliceBatch *batch, const void *const *slots, int32_t n,
+                 void *scratch);
 void slice_tree(const Predictor *p, int32_t tree, const void *const *slots, int32_t n, float *acc,
                 void *scratch);
-bool slice_supported(void); /* by this processor */
+int32_t slice_height_max(void); /* on this processor */
+bool slice_supported(void);     /* by this processor */
 
 #endif

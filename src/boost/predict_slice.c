@@ -3,7 +3,9 @@
  * A column's values become ranks among the model's own thresholds for it, so a split is a comparison
  * of small integers, and it compares the same column with the same rank in every row.  So each node
  * of a tree is evaluated for all rows, 64 rows an instruction, one bit a row; that is 63 comparisons
- * where a walk makes 6, but they are sequential, without latency, gathers or mispredictions.  The
+ * where a walk makes 6, but they are sequential, without latency, gathers or mispredictions, and each
+ * different one is made once for all trees (AVX-512): thresholds are cuts of the training data, and trees
+ * come back to the same ones.  The
  * bits of the nodes on each level are then narrowed to the one on each row's path: bit 0 chooses
  * between the two nodes of level 1, and so on.  With one bit a row, 512 rows take one instruction a
  * choice, and a tree of height 6 takes 57 of them.  The path's bits number the leaf, whose value is
@@ -208,16 +210,59 @@ static INLINE TARGET_AVX512 void node_bits_512(const Predictor *p, const SliceNo
     }
 }
 
-/* The bit of the node that is on each row's path at level `d`. */
-static INLINE TARGET_AVX512 __m512i narrow_512(const __m512i *m, const __m512i *path, int d)
+/* The tests of one byte column for all rows: its ranks stay in registers. */
+static TARGET_AVX512 void column_bits_512(const SliceNode *test, uint32_t n, const uint8_t *ranks,
+                                          uint64_t *bits)
 {
-    enum { CHOOSE = 0xca }; /* a ? b : c */
+    __m512i rank[8];
+    UNROLL(8)
+    for (int g = 0; g < 8; g++) rank[g] = _mm512_loadu_si512(ranks + 64 * g);
+    for (uint32_t i = 0; i < n; i++, bits += 8) {
+        __m512i than = _mm512_set1_epi8((char)test[i].rank);
+        UNROLL(8)
+        for (int g = 0; g < 8; g++) bits[g] = _mm512_cmpgt_epu8_mask(rank[g], than);
+    }
+}
+
+static TARGET_AVX512 void batch_512(const Predictor *p, const SliceBatch *batch,
+                                    const void *const *slots, int32_t n, char *masks)
+{
+    int n_groups = (n + 63) / 64;
+    const SliceNode *test = p->slice_tests + batch->first_test, *end = test + batch->n_tests;
+    while (test < end) {
+        uint32_t same = 1;
+        if (test->kind == SLICE_U8 && n_groups == 8) {
+            while (test + same < end && test[same].slot == test->slot) same++;
+            column_bits_512(test, same, slots[test->slot], (uint64_t *)(void *)masks);
+        } else {
+            node_bits_512(p, test, slots, n_groups, (uint64_t *)(void *)masks);
+        }
+        test += same;
+        masks += (size_t)same * SLICE_MASK;
+    }
+}
+
+typedef struct Masks { /* of the places of a tree */
+    const char *masks;
+    const uint32_t *at;
+} Masks;
+
+static INLINE TARGET_AVX512 __m512i mask_of(Masks m, int place)
+{
+    return _mm512_load_si512(m.masks + m.at[place]);
+}
+
+enum { CHOOSE = 0xca }; /* of _mm512_ternarylogic: a ? b : c */
+
+/* The bit of the node that is on each row's path at level `d`. */
+static INLINE TARGET_AVX512 __m512i narrow_512(Masks m, const __m512i *path, int d)
+{
     UNINITIALIZED __m512i v[64];
     int n = 1 << (d - 1);
     UNROLL(16)
     for (int i = 0; i < n; i++)
-        v[i] = _mm512_ternarylogic_epi64(path[d - 1], m[2 * n + 2 * i + 1], m[2 * n + 2 * i],
-                                         CHOOSE);
+        v[i] = _mm512_ternarylogic_epi64(path[d - 1], mask_of(m, 2 * n + 2 * i + 1),
+                                         mask_of(m, 2 * n + 2 * i), CHOOSE);
     UNROLL(8)
     for (int j = d - 2; j >= 0; j--) {
         n /= 2;
@@ -228,16 +273,13 @@ static INLINE TARGET_AVX512 __m512i narrow_512(const __m512i *m, const __m512i *
     return v[0];
 }
 
-static INLINE TARGET_AVX512 void tree_512(const Predictor *p, const SliceTree *tree,
-                                          const void *const *slots, int32_t n, float *acc,
-                                          __m512i *m, int height)
+static INLINE TARGET_AVX512 void tree_512(const Predictor *p, const SliceTree *tree, int32_t n,
+                                          float *acc, const char *masks, int height)
 {
     int n_groups = (n + 63) / 64;
-    const SliceNode *node = p->slice_nodes + tree->first_node, *end = node + tree->n_nodes;
-    for (; node < end; node++) node_bits_512(p, node, slots, n_groups, (uint64_t *)&m[node->place]);
-
+    Masks m = {masks, p->slice_at + tree->first_leaf};
     UNINITIALIZED __m512i path[SLICE_HEIGHT_MAX];
-    path[0] = m[1];
+    path[0] = mask_of(m, 1);
     UNROLL(8)
     for (int d = 1; d < height; d++) path[d] = narrow_512(m, path, d);
 
@@ -283,16 +325,68 @@ static INLINE TARGET_AVX512 void tree_512(const Predictor *p, const SliceTree *t
     }
 }
 
-static TARGET_AVX512 void slice_tree_512(const Predictor *p, int32_t t, const void *const *slots,
-                                         int32_t n, float *acc, void *scratch)
+/* The same for level d >= 3 of a tall tree: eight masks at a time become one. */
+static INLINE TARGET_AVX512 __m512i narrow_tall_512(Masks m, const __m512i *path, int d, __m512i *v)
+{
+    int n = 1 << (d - 3);
+    __m512i low = path[d - 1], middle = path[d - 2], high = path[d - 3];
+    for (int i = 0; i < n; i++) {
+        int place = 8 * (n + i);
+        UNINITIALIZED __m512i w[4];
+        UNROLL(4)
+        for (int k = 0; k < 4; k++)
+            w[k] = _mm512_ternarylogic_epi64(low, mask_of(m, place + 2 * k + 1),
+                                             mask_of(m, place + 2 * k), CHOOSE);
+        w[0] = _mm512_ternarylogic_epi64(middle, w[1], w[0], CHOOSE);
+        w[2] = _mm512_ternarylogic_epi64(middle, w[3], w[2], CHOOSE);
+        v[i] = _mm512_ternarylogic_epi64(high, w[2], w[0], CHOOSE);
+    }
+    for (int j = d - 4; j >= 0; j--) {
+        n /= 2;
+        for (int i = 0; i < n; i++)
+            v[i] = _mm512_ternarylogic_epi64(path[j], v[2 * i + 1], v[2 * i], CHOOSE);
+    }
+    return v[0];
+}
+
+static TARGET_AVX512 void tall_tree_512(const Predictor *p, const SliceTree *tree, int32_t n,
+                                        float *acc, const char *masks, void *scratch)
+{
+    int height = tree->height;
+    Masks m = {masks, p->slice_at + tree->first_leaf};
+    UNINITIALIZED __m512i path[SLICE_HEIGHT_TALL];
+    path[0] = mask_of(m, 1);
+    path[1] = narrow_512(m, path, 1);
+    path[2] = narrow_512(m, path, 2);
+    for (int d = 3; d < height; d++) path[d] = narrow_tall_512(m, path, d, scratch);
+
+    const float *leaves = p->slice_leaves + tree->first_leaf;
+    UNINITIALIZED uint16_t words[SLICE_HEIGHT_TALL][32];
+    for (int d = 0; d < height; d++) _mm512_storeu_si512(words[d], path[d]);
+    for (int g = 0; g < (n + 15) / 16; g++) {
+        __m512i number = _mm512_setzero_si512();
+        for (int d = 0; d < height; d++)
+            number = _mm512_mask_add_epi32(number, words[d][g], number,
+                                           _mm512_set1_epi32(1 << (height - 1 - d)));
+        float *to = acc + 16 * g;
+        _mm512_storeu_ps(
+            to, _mm512_add_ps(_mm512_loadu_ps(to), _mm512_i32gather_ps(number, leaves, 4)));
+    }
+}
+
+static TARGET_AVX512 void slice_tree_512(const Predictor *p, int32_t t, int32_t n, float *acc,
+                                         char *scratch)
 {
     const SliceTree *tree = &p->slices[t];
+    const char *masks = scratch + SLICE_SCRATCH;
     if (tree->height == 6)
-        tree_512(p, tree, slots, n, acc, scratch, 6);
+        tree_512(p, tree, n, acc, masks, 6);
     else if (tree->height == 7)
-        tree_512(p, tree, slots, n, acc, scratch, 7);
+        tree_512(p, tree, n, acc, masks, 7);
+    else if (tree->height == 8)
+        tree_512(p, tree, n, acc, masks, 8);
     else
-        tree_512(p, tree, slots, n, acc, scratch, 8);
+        tall_tree_512(p, tree, n, acc, masks, scratch);
 }
 
 /* ================================= AVX2 ================================= */
@@ -437,6 +531,17 @@ bool slice_supported(void)
     return cpu_level() >= CPU_AVX2;
 }
 
+int32_t slice_height_max(void)
+{
+    return cpu_level() >= CPU_AVX512 ? SLICE_HEIGHT_TALL : SLICE_HEIGHT_MAX;
+}
+
+void slice_batch(const Predictor *p, const SliceBatch *batch, const void *const *slots, int32_t n,
+                 void *scratch)
+{
+    if (cpu_level() >= CPU_AVX512) batch_512(p, batch, slots, n, (char *)scratch + SLICE_SCRATCH);
+}
+
 bool slice_ranks(const UsedColumn *column, const float *x, int32_t n, void *left, void *right)
 {
     if (column->kind == SLICE_SET) return category_codes(column, x, n, left, right);
@@ -448,7 +553,7 @@ void slice_tree(const Predictor *p, int32_t t, const void *const *slots, int32_t
                 void *scratch)
 {
     if (cpu_level() >= CPU_AVX512)
-        slice_tree_512(p, t, slots, n, acc, scratch);
+        slice_tree_512(p, t, n, acc, scratch);
     else
         slice_tree_256(p, t, slots, n, acc, scratch);
 }
@@ -458,6 +563,17 @@ void slice_tree(const Predictor *p, int32_t t, const void *const *slots, int32_t
 bool slice_supported(void)
 {
     return false;
+}
+
+int32_t slice_height_max(void)
+{
+    return SLICE_HEIGHT_MAX;
+}
+
+void slice_batch(const Predictor *p, const SliceBatch *batch, const void *const *slots, int32_t n,
+                 void *scratch)
+{
+    (void)p, (void)batch, (void)slots, (void)n, (void)scratch;
 }
 
 bool slice_ranks(const UsedColumn *column, const float *x, int32_t n, void *left, void *right)

@@ -150,6 +150,28 @@ static const Shape shapes[] = {
      .n_trees = 9,
      .n_groups = 2,
      .n_nodes = 2000,
+     .depth_max = 9,
+     .n_thresholds = 100,
+     .missing = true},
+    {.n_features = 10,
+     .n_trees = 9,
+     .n_groups = 1,
+     .n_nodes = 3000,
+     .depth_max = 10,
+     .n_thresholds = 100,
+     .missing = true,
+     .category_every = 3,
+     .category_max = 200},
+    {.n_features = 10, /* more tests than a batch has */
+     .n_trees = 50,
+     .n_groups = 2,
+     .n_nodes = 1000,
+     .depth_max = 10,
+     .missing = true},
+    {.n_features = 10,
+     .n_trees = 9,
+     .n_groups = 2,
+     .n_nodes = 2000,
      .depth_max = 40,
      .n_thresholds = 100,
      .missing = true},
@@ -234,7 +256,7 @@ static void check_every_path(void)
                     FAIL("shape %zu: row %lld of a batch is %g, not %g", s, (long long)i / n_groups,
                          (double)got[i], (double)want[i]);
         }
-        for (int64_t few = 1; few < 100; few += 7) {
+        for (int64_t few = 1; few < 600; few += few == 99 ? 416 : 7) { /* 515: 512 and few more */
             Matrix part = rows;
             part.n_rows = few;
             CHECK_OK(predict_margin(predictor, &part, NULL, got, &err), err);
