@@ -157,6 +157,9 @@ typedef struct Algorithm {
     int32_t (*n_classes)(const Model *model);  /* multiclass; else 0 */
     /* The name of the loss that was minimized ("binary:logistic"); NULL: there is no choice. */
     Str (*objective)(const Model *model);
+    /* One of the algorithm's own metrics ("aft-nloglik") on labelled data; or NULL. */
+    bool (*measure)(const Model *model, const Dataset *data, const char *metric, Pool *pool,
+                    double *ret_value, Error *err);
     /* One row, no allocation, for the model server's short way: n_features floats in, the default
      * outputs' numbers out (at most `max`), returns how many; NULL: not offered. */
     int32_t (*predict_row)(const Model *model, const float *row, float *out, int32_t max);

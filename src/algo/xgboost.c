@@ -475,6 +475,46 @@ static Str xgboost_objective(const Model *model)
     return model->members[0]->objective;
 }
 
+static Str objective_value(const BoostModel *model, const char *name, Str preset)
+{
+    for (int32_t i = 0; i < model->n_objective; i++)
+        if (str_is(model->objective_names[i], name)) return model->objective_values[i];
+    return preset;
+}
+
+/* Of an ensemble: from the mean of the margins. */
+static bool xgboost_measure(const Model *model, const Dataset *data, const char *name, Pool *pool,
+                            double *ret_value, Error *err)
+{
+    const BoostModel *first = model->members[0];
+    ObjectiveParams params = {
+        .name = first->objective,
+        .n_classes = first->n_classes,
+        .scale_pos_weight = 1,
+        .tweedie_variance_power = 1.5,
+        .huber_slope = 1,
+        .aft_distribution = objective_value(first, "aft_loss_distribution", STR("normal")),
+        .aft_scale = 1,
+        .lambdarank_normalization = true,
+        .ndcg_exp_gain = true,
+    };
+    str_to_double(objective_value(first, "aft_loss_distribution_scale", STR("1")),
+                  &params.aft_scale);
+    ARENA(scratch);
+    BoostMetric metric;
+    BoostData labels;
+    if (!boost_metric_parse(str_of(name), &params, &metric, err) ||
+        !boost_data((Dataset *)(uintptr_t)data, "given", first->objective, &scratch, &labels, err))
+        return false;
+    Predictions margins = {.n_rows = data->n_rows};
+    Matrix matrix = dataset_matrix(data);
+    bool ok = predict_scores(model, &matrix, true, pool, &margins, err) &&
+              boost_metric_value(&metric, first, &labels.labels, margins.values[0], pool, ret_value,
+                                 err);
+    predictions_clear(&margins);
+    return ok;
+}
+
 static bool xgboost_importance(const Model *model, const char *kind, Arena *arena,
                                double **ret_values, Error *err)
 {
@@ -576,5 +616,6 @@ const Algorithm xgboost_algorithm = {
     .n_classes = xgboost_n_classes,
     .objective = xgboost_objective,
     .predict_row = xgboost_predict_row,
+    .measure = xgboost_measure,
     .importance = xgboost_importance,
 };

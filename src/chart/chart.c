@@ -21,9 +21,9 @@ enum {
 
 const char chart_css[] =
     ".chart{font:12px system-ui,sans-serif;--ink:#1f2328;--soft:#59636e;--line:#d1d9e0;--c0:#0a6ebd;--c1:#c4512d;"
-    "--c2:#2d7d46;--c3:#8250a8;--c4:#9a6700;--c5:#57606a;--heat:10,110,189}"
+    "--c2:#2d7d46;--c3:#8250a8;--c4:#9a6700;--c5:#57606a;--heat:10,110,189;--cold:196,81,45}"
     "@media(prefers-color-scheme:dark){.chart{--ink:#e6edf3;--soft:#9198a1;--line:#3d444d;--c0:#58a6ff;--c1:#f0883e;"
-    "--c2:#56d364;--c3:#bc8cff;--c4:#d29922;--c5:#8b949e;--heat:88,166,255}}"
+    "--c2:#56d364;--c3:#bc8cff;--c4:#d29922;--c5:#8b949e;--heat:88,166,255;--cold:240,136,62}}"
     ".chart text{fill:var(--soft)}.chart .t{fill:var(--ink);font-weight:600;font-size:13px}"
     ".chart .g{stroke:var(--line);stroke-width:1}.chart .a{stroke:var(--soft);stroke-width:1}"
     ".chart .k{fill:none;stroke:var(--soft);stroke-width:1;stroke-dasharray:4 4}"
@@ -361,4 +361,41 @@ void chart_confusion_svg(Str title, const Str *names, const double *counts, int3
     }
     strbuf_addf(out, "<text x=\"%d\" y=\"%.0f\">rows: truth, columns: prediction</text></svg>",
                 NAME_WIDTH, HEAD + cell * n + 20);
+}
+
+void chart_heat_svg(Str title, const Str *row_names, int32_t n_rows, const Str *column_names,
+                    int32_t n_columns, const double *values, StrBuf *out)
+{
+    enum { NAME_WIDTH = 130, HEAD = 50, ROW = 24, CELL_MAX = 60 };
+    double cell = fmin((double)(WIDTH - NAME_WIDTH - RIGHT) / n_columns, CELL_MAX), largest = 0;
+    for (int32_t i = 0; i < n_rows * n_columns; i++) largest = fmax(largest, fabs(values[i]));
+    open_svg(title, WIDTH, fmax(HEAD + ROW * n_rows + 12, HEIGHT), false, out);
+    for (int32_t k = 0; k < n_columns; k++) {
+        strbuf_addf(out, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">",
+                    NAME_WIDTH + cell * (k + 0.5), HEAD - 6);
+        html_add(out, column_names[k]);
+        strbuf_add(out, STR("</text>"));
+    }
+    for (int32_t i = 0; i < n_rows; i++) {
+        Str name = row_names[i];
+        if (name.len > 18) name.len = 18;
+        strbuf_addf(out, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">", NAME_WIDTH - 8,
+                    HEAD + ROW * i + 16);
+        html_add(out, name);
+        strbuf_add(out, STR("</text>"));
+        for (int32_t k = 0; k < n_columns; k++) {
+            double v = values[(int64_t)i * n_columns + k];
+            strbuf_addf(out,
+                        "<rect x=\"%.1f\" y=\"%d\" width=\"%.1f\" height=\"%d\" "
+                        "style=\"fill:rgba(var(--%s),%.3f);stroke:var(--line)\"/>",
+                        NAME_WIDTH + cell * k, HEAD + ROW * i, cell, ROW, v < 0 ? "cold" : "heat",
+                        largest > 0 ? fabs(v) / largest * 0.85 : 0);
+            if (cell >= 26)
+                strbuf_addf(out,
+                            "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\" "
+                            "style=\"fill:var(--ink)\">%.1f</text>",
+                            NAME_WIDTH + cell * (k + 0.5), HEAD + ROW * i + 16, v);
+        }
+    }
+    strbuf_add(out, STR("</svg>"));
 }

@@ -46,6 +46,10 @@ void chart_ranking_svg(Str title, const Str *names, const double *values, int32_
 /* A matrix of counts as a heat map; rows are truth, columns prediction. */
 void chart_confusion_svg(Str title, const Str *names, const double *counts, int32_t n, StrBuf *out);
 
+/* Values of either sign as a heat map, row-major: those above 0 in one colour, below in another. */
+void chart_heat_svg(Str title, const Str *row_names, int32_t n_rows, const Str *column_names,
+                    int32_t n_columns, const double *values, StrBuf *out);
+
 /* The style sheet that the charts' classes refer to. */
 extern const char chart_css[];
 

@@ -16,10 +16,11 @@ static const Option options[] = {
     {"target", 0, "COLUMN", "the column with the truth, where it is not the one of training", false,
      NULL},
     {"weight", 0, "COLUMN", "the column with the rows' weights", false, NULL},
+    {"group", 0, "COLUMN", "ranking: the column with the query ids", false, NULL},
     {"threshold", 0, "P", "two classes: answer the second one from this probability on (0.5)",
      false, NULL},
     {"report", 0, "PATH",
-     "write a page with charts: ROC, precision-recall, calibration, residuals, ...", false, NULL},
+     "write a page with charts: ROC, calibration, residuals, survival, clusters, ...", false, NULL},
     {"charts", 0, "FOLDER", "write each chart as an SVG file", false, NULL},
     {"json", 0, NULL, "all figures as one JSON object", false, NULL},
     {"ignore", 0, "COLUMN", "leave the column out (may be repeated)", true, NULL},
@@ -31,10 +32,12 @@ static const char *const examples[] = {
     "clary evaluate model.tar.gz test.csv",
     "clary evaluate model.tar.gz test.csv --report report.html",
     "clary evaluate model.tar.gz test.csv --target income --threshold 0.3 --json",
+    "clary evaluate ranker.tar.gz test.csv --group query",
+    "clary evaluate clusters.tar.gz data.csv --report clusters.html",
     NULL,
 };
 
-enum { TEXT_MAX = 64 << 20, CLASSES_MAX = 65536 };
+enum { TEXT_MAX = 64 << 20, CLASSES_MAX = 65536, MEASURES_MAX = 4 };
 
 typedef struct Job {
     const Args *args;
@@ -48,7 +51,13 @@ typedef struct Job {
     double threshold;
     Classification classification;
     Regression regression;
+    Ranking ranking;
+    Survival survival;
+    Clusters clusters;
     bool is_classification, has_scores;
+    int n_measures; /* what the algorithm itself measures */
+    const char *measure_names[MEASURES_MAX];
+    double measures[MEASURES_MAX];
     Str *class_names;
     StrBuf figures;
 } Job;
@@ -62,15 +71,19 @@ static bool read_data(Job *job, const ReadOptions *read, Error *err)
     DatasetRoles roles = {
         .target = args_has(args, "target") ? args_get(args, "target") : schema->target,
         .weight = args_get(args, "weight"),
+        .group = args_get(args, "group"),
         .label_size = job->artifact.has_schema && schema->target.len
                           ? -1
                           : 1, /* SageMaker's: label first */
         .schema = job->artifact.has_schema ? schema : NULL,
     };
+    if (job->task == TASK_CLUSTERING)
+        roles = (DatasetRoles){.no_target = true, .schema = roles.schema};
     roles.ignored = args_all(args, "ignore", &roles.n_ignored);
     if (!read_dataset(args->positional[1].ptr, read, &roles, job->pool, &job->dataset, err))
         return false;
-    if (job->dataset->label_width != 1)
+    bool bounds = job->task == TASK_SURVIVAL && job->dataset->label_width == 2;
+    if (job->task != TASK_CLUSTERING && job->dataset->label_width != 1 && !bounds)
         return error_set(err, ERROR_INVALID, "which column holds the truth? say --target COLUMN");
     return run_fit_data(job->artifact.algorithm, job->dataset, "given", err);
 }
@@ -154,9 +167,146 @@ static bool evaluate_values(Job *job, Error *err)
     return true;
 }
 
+/* ---- order: ranking and survival ---- */
+
+static bool check_width(const Job *job, Error *err)
+{
+    if (job->width == 1) return true;
+    return error_set(err, ERROR_UNSUPPORTED, "the model gives %d values a row, not one score",
+                     job->width);
+}
+
+static bool evaluate_ranking(Job *job, Error *err)
+{
+    const Dataset *dataset = job->dataset;
+    if (!check_width(job, err)) return false;
+    if (!dataset->group_start)
+        return error_set(err, ERROR_INVALID,
+                         "which rows belong to one query? say --group COLUMN (libsvm has qid:)");
+    RankingInput input = {
+        .n = dataset->n_rows,
+        .labels = dataset->label,
+        .scores = job->scores,
+        .group_start = dataset->group_start,
+        .n_groups = dataset->n_groups,
+        .weights = dataset->weight,
+    };
+    if (!ranking_evaluate(&input, &job->arena, &job->ranking, err)) return false;
+    ranking_text(&job->ranking, &job->figures);
+    return true;
+}
+
+static bool measure(Job *job, const char *name, Error *err)
+{
+    const Algorithm *algorithm = job->artifact.algorithm;
+    if (!algorithm->measure) return true;
+    double value;
+    if (!algorithm->measure(job->artifact.model, job->dataset, name, job->pool, &value, err))
+        return false;
+    job->measure_names[job->n_measures] = name;
+    job->measures[job->n_measures++] = value;
+    strbuf_addf(&job->figures, "%-22s %12.6g\n", name, value);
+    return true;
+}
+
+/* Cox's model answers with hazards and marks censored times by a minus; accelerated failure time
+ * answers with times and takes bounds. */
+static bool evaluate_survival(Job *job, Error *err)
+{
+    const Dataset *dataset = job->dataset;
+    int64_t n = dataset->n_rows;
+    if (!check_width(job, err)) return false;
+    const Algorithm *algorithm = job->artifact.algorithm;
+    bool cox = algorithm->objective &&
+               str_is(algorithm->objective(job->artifact.model), "survival:cox");
+    AUTO_DATA float *bounds = data_array(float, 3 * n, "the times", err);
+    if (!bounds) return false;
+    float *lower = bounds, *upper = bounds + n, *risks = bounds + 2 * n;
+    int32_t width = dataset->label_width;
+    if (cox && width != 1)
+        return error_set(err, ERROR_INVALID,
+                         "the model takes one time a row (negative: censored), not bounds");
+    if (cox) survival_cox_bounds(dataset->label, n, lower, upper);
+    for (int64_t i = 0; i < n; i++) {
+        risks[i] = cox ? job->scores[i] : -job->scores[i];
+        if (cox) continue;
+        lower[i] = dataset->label[i * width];
+        upper[i] = dataset->label[i * width + width - 1];
+    }
+    SurvivalInput input = {
+        .n = n, .lower = lower, .upper = upper, .risks = risks, .times = cox ? NULL : job->scores};
+    if (!survival_evaluate(&input, &job->arena, &job->survival, err)) return false;
+    bool ok = cox ? job->survival.n_events == 0 || measure(job, "cox-nloglik", err)
+                  : measure(job, "aft-nloglik", err);
+    if (ok) survival_text(&job->survival, &job->figures);
+    return ok;
+}
+
+/* ---- clusters ---- */
+
+typedef struct Assigned {
+    int32_t *cluster;
+    float *distance;
+    int32_t n_clusters;
+} Assigned;
+
+static bool take_clusters(void *arg, int64_t first_row, const Predictions *predictions, Error *err)
+{
+    Assigned *assigned = arg;
+    if (predictions->n_outputs != 2 || predictions->outputs[0].width != 1 ||
+        predictions->outputs[1].width != 1)
+        return error_set(err, ERROR_UNSUPPORTED,
+                         "this clustering does not answer with a cluster and a distance");
+    for (int64_t i = 0; i < predictions->n_rows; i++) {
+        int32_t cluster = (int32_t)predictions->values[0][i];
+        if (cluster < 0 || cluster >= CLUSTERS_MAX)
+            return error_set(err, ERROR_LIMIT, "more than %d clusters", CLUSTERS_MAX);
+        assigned->cluster[first_row + i] = cluster;
+        assigned->distance[first_row + i] = predictions->values[1][i];
+        assigned->n_clusters = MAX(assigned->n_clusters, cluster + 1);
+    }
+    return true;
+}
+
+static const Str *feature_names(Job *job)
+{
+    const Dataset *dataset = job->dataset;
+    Str *names = arena_array(&job->arena, Str, dataset->n_features);
+    for (int32_t j = 0; j < dataset->n_features; j++)
+        names[j] = j < dataset->schema.n_features ? dataset->schema.features[j].name
+                                                  : arena_format(&job->arena, "f%d", j);
+    return names;
+}
+
+static bool evaluate_clusters(Job *job, Error *err)
+{
+    int64_t n = job->dataset->n_rows;
+    AUTO_DATA int32_t *cluster = data_array(int32_t, n, "the clusters of the rows", err);
+    AUTO_DATA float *distance = cluster ? data_array(float, n, "the distances", err) : NULL;
+    if (!distance) return false;
+    Assigned assigned = {cluster, distance, 0};
+    if (!run_predict(job->artifact.algorithm, job->artifact.model, job->dataset, PREDICT_DEFAULT,
+                     job->pool, take_clusters, &assigned, err))
+        return false;
+    ClustersInput input = {.features = dataset_matrix(job->dataset),
+                           .cluster = cluster,
+                           .distance = distance,
+                           .n_clusters = assigned.n_clusters};
+    input.features.absent = 0;
+    if (!clusters_evaluate(&input, &job->arena, &job->clusters, err)) return false;
+    clusters_text(&job->clusters, feature_names(job), &job->figures);
+    return true;
+}
+
 static bool evaluate_task(Job *job, Error *err)
 {
     job->is_classification = job->task == TASK_BINARY || job->task == TASK_MULTICLASS;
+    if (job->task == TASK_CLUSTERING) return evaluate_clusters(job, err);
+    if (!run_predict(job->artifact.algorithm, job->artifact.model, job->dataset, PREDICT_DEFAULT,
+                     job->pool, take_scores, job, err))
+        return false;
+    if (job->task == TASK_RANKING) return evaluate_ranking(job, err);
+    if (job->task == TASK_SURVIVAL) return evaluate_survival(job, err);
     return job->is_classification ? evaluate_classes(job, err) : evaluate_values(job, err);
 }
 
@@ -246,14 +396,20 @@ static void fill_report(Job *job, const Diagnosis *diagnosis, Report *report)
     Str target = job->dataset->schema.target;
     *report = (Report){
         .title = arena_format(&job->arena, "%.*s by %.*s on %.*s",
-                              STR_ARG(target.len ? target : STR("Predictions")),
+                              STR_ARG(target.len                     ? target
+                                      : job->task == TASK_CLUSTERING ? STR("Clusters")
+                                                                     : STR("Predictions")),
                               STR_ARG(base_name(job->args->positional[0])),
                               STR_ARG(base_name(job->args->positional[1]))),
         .subtitle = arena_format(&job->arena, "%s, %lld rows, %d features",
                                  artifact->algorithm->name, (long long)job->dataset->n_rows,
                                  job->dataset->n_features),
         .classification = job->is_classification ? &job->classification : NULL,
-        .regression = job->is_classification ? NULL : &job->regression,
+        .regression = job->task == TASK_REGRESSION ? &job->regression : NULL,
+        .ranking = job->task == TASK_RANKING ? &job->ranking : NULL,
+        .survival = job->task == TASK_SURVIVAL ? &job->survival : NULL,
+        .clusters = job->task == TASK_CLUSTERING ? &job->clusters : NULL,
+        .feature_names = feature_names(job),
         .class_names = job->class_names,
         .scores = job->has_scores,
         .labels = job->dataset->label,
@@ -288,22 +444,33 @@ static bool write_pages(Job *job, const Diagnosis *diagnosis, Error *err)
     return folder_make(folder, err) && report_charts(&report, write_chart, folder, err);
 }
 
-static void print_json(const Job *job, const Diagnosis *diagnosis)
+static const char *const task_names[] = {
+    [TASK_REGRESSION] = "regression", [TASK_BINARY] = "binary",
+    [TASK_MULTICLASS] = "multiclass", [TASK_RANKING] = "ranking",
+    [TASK_SURVIVAL] = "survival",     [TASK_CLUSTERING] = "clustering",
+};
+
+static void print_json(Job *job, const Diagnosis *diagnosis)
 {
+    const Str *names = feature_names(job);
     AUTO_STRBUF StrBuf text = STRBUF(TEXT_MAX);
     JsonWriter json = JSON_WRITER(&text);
     json_begin_object(&json);
     json_member_string(&json, "model", job->args->positional[0]);
     json_member_string(&json, "data", job->args->positional[1]);
     json_member_int(&json, "rows", job->dataset->n_rows);
-    json_member_string(&json, "task",
-                       job->task == TASK_REGRESSION ? STR("regression")
-                       : job->task == TASK_BINARY   ? STR("binary")
-                                                    : STR("multiclass"));
-    if (job->is_classification)
+    json_member_string(&json, "task", str_of(task_names[job->task]));
+    for (int i = 0; i < job->n_measures; i++)
+        json_member_double(&json, job->measure_names[i], job->measures[i]);
+    switch (job->task) {
+    case TASK_REGRESSION: regression_json(&job->regression, &json); break;
+    case TASK_RANKING: ranking_json(&job->ranking, &json); break;
+    case TASK_SURVIVAL: survival_json(&job->survival, &json); break;
+    case TASK_CLUSTERING: clusters_json(&job->clusters, names, &json); break;
+    case TASK_BINARY:
+    case TASK_MULTICLASS:
         classification_json(&job->classification, job->class_names, job->has_scores, &json);
-    else
-        regression_json(&job->regression, &json);
+    }
     if (diagnosis) diagnosis_json(diagnosis, &json);
     json_end_object(&json);
     puts(strbuf_cstr(&text));
@@ -321,96 +488,6 @@ static void print_text(Job *job, const Diagnosis *diagnosis)
         printf("\nreport           %s\n", args_get(job->args, "report").ptr);
 }
 
-/* ---- clusters ---- */
-
-typedef struct Clusters {
-    Arena *arena;
-    int64_t *sizes; /* rows a cluster */
-    double *sums;   /* of squared distances */
-    int32_t n, capacity;
-    double ssd;
-} Clusters;
-
-static bool add_clusters(void *arg, int64_t first_row UNUSED, const Predictions *predictions,
-                         Error *err)
-{
-    Clusters *clusters = arg;
-    if (predictions->n_outputs != 2 || predictions->outputs[0].width != 1 ||
-        predictions->outputs[1].width != 1)
-        return error_set(err, ERROR_UNSUPPORTED,
-                         "this clustering does not answer with a cluster and a distance");
-    for (int64_t i = 0; i < predictions->n_rows; i++) {
-        int32_t cluster = (int32_t)predictions->values[0][i];
-        double distance = predictions->values[1][i];
-        if (cluster < 0 || cluster >= CLASSES_MAX)
-            return error_set(err, ERROR_LIMIT, "more than %d clusters", CLASSES_MAX);
-        if (cluster >= clusters->capacity) {
-            int32_t capacity = MAX(cluster + 1, clusters->capacity * 2);
-            clusters->sizes = arena_grow(clusters->arena, clusters->sizes, (size_t)clusters->n,
-                                         (size_t)capacity, sizeof(int64_t));
-            clusters->sums = arena_grow(clusters->arena, clusters->sums, (size_t)clusters->n,
-                                        (size_t)capacity, sizeof(double));
-            clusters->capacity = capacity;
-        }
-        clusters->n = MAX(clusters->n, cluster + 1);
-        clusters->sizes[cluster]++;
-        clusters->sums[cluster] += distance * distance;
-        clusters->ssd += distance * distance;
-    }
-    return true;
-}
-
-static void print_clusters(const Job *job, const Clusters *clusters)
-{
-    int64_t n_rows = job->dataset->n_rows;
-    double msd = clusters->ssd / (double)n_rows;
-    if (!args_has(job->args, "json")) {
-        printf("%lld rows\n\nmsd %.6g   ssd %.6g\n\ncluster       rows    share          msd\n",
-               (long long)n_rows, msd, clusters->ssd);
-        for (int32_t k = 0; k < clusters->n; k++)
-            printf("%-7d %10lld %6.1f %% %12.6g\n", k, (long long)clusters->sizes[k],
-                   100 * (double)clusters->sizes[k] / (double)n_rows,
-                   clusters->sizes[k] ? clusters->sums[k] / (double)clusters->sizes[k] : 0);
-        return;
-    }
-    AUTO_STRBUF StrBuf text = STRBUF(TEXT_MAX);
-    JsonWriter json = JSON_WRITER(&text);
-    json_begin_object(&json);
-    json_member_int(&json, "rows", n_rows);
-    json_member_string(&json, "task", STR("clustering"));
-    json_member_double(&json, "msd", msd);
-    json_member_double(&json, "ssd", clusters->ssd);
-    json_name(&json, STR("clusters"));
-    json_begin_array(&json);
-    for (int32_t k = 0; k < clusters->n; k++) {
-        json_begin_object(&json);
-        json_member_int(&json, "rows", clusters->sizes[k]);
-        json_member_double(&json, "ssd", clusters->sums[k]);
-        json_end_object(&json);
-    }
-    json_end_array(&json);
-    json_end_object(&json);
-    puts(strbuf_cstr(&text));
-}
-
-static bool evaluate_clusters(Job *job, const ReadOptions *read, Error *err)
-{
-    DatasetRoles roles = {.no_target = true,
-                          .schema = job->artifact.has_schema ? &job->artifact.schema : NULL};
-    roles.ignored = args_all(job->args, "ignore", &roles.n_ignored);
-    Clusters clusters = {.arena = &job->arena};
-    if (args_has(job->args, "report") || args_has(job->args, "charts"))
-        return error_set(err, ERROR_UNSUPPORTED,
-                         "there is no page for clusters yet; leave --report and --charts out");
-    if (!read_dataset(job->args->positional[1].ptr, read, &roles, job->pool, &job->dataset, err) ||
-        !run_fit_data(job->artifact.algorithm, job->dataset, "given", err) ||
-        !run_predict(job->artifact.algorithm, job->artifact.model, job->dataset, PREDICT_DEFAULT,
-                     job->pool, add_clusters, &clusters, err))
-        return false;
-    print_clusters(job, &clusters);
-    return true;
-}
-
 static bool run_job(Job *job, bool *ret_usage, Error *err)
 {
     const Args *args = job->args;
@@ -422,17 +499,7 @@ static bool run_job(Job *job, bool *ret_usage, Error *err)
     }
     if (!artifact_open(args->positional[0].ptr, &job->artifact, err)) return false;
     job->task = job->artifact.algorithm->task(job->artifact.model);
-    if (job->task == TASK_CLUSTERING) return evaluate_clusters(job, &read, err);
-    if (job->task == TASK_RANKING || job->task == TASK_SURVIVAL)
-        return error_set(
-            err, ERROR_UNSUPPORTED,
-            "models for ranking and survival are not evaluated here yet; `clary train` "
-            "reports their metrics on --validation data");
-    if (!read_data(job, &read, err)) return false;
-    if (!run_predict(job->artifact.algorithm, job->artifact.model, job->dataset, PREDICT_DEFAULT,
-                     job->pool, take_scores, job, err) ||
-        !evaluate_task(job, err))
-        return false;
+    if (!read_data(job, &read, err) || !evaluate_task(job, err)) return false;
     Diagnosis diagnosis;
     bool diagnosed = diagnose(job, &diagnosis);
     if (!write_pages(job, diagnosed ? &diagnosis : NULL, err)) return false;
@@ -461,7 +528,7 @@ static bool evaluate_run(const Args *args, bool *ret_usage, Error *err)
 const Command evaluate_command = {
     .name = "evaluate",
     .synopsis = "MODEL DATA [OPTION...]",
-    .summary = "how good a model is on labelled data: metrics, charts, advice",
+    .summary = "how good a model is on data: metrics, charts, advice",
     .examples = examples,
     .options = options,
     .run = evaluate_run,

@@ -4,8 +4,11 @@
 /* Metrics as text for people and as members of a JSON object. */
 
 #include "evaluate/classification.h"
+#include "evaluate/clusters.h"
 #include "evaluate/diagnosis.h"
+#include "evaluate/ranking.h"
 #include "evaluate/regression.h"
+#include "evaluate/survival.h"
 #include "format/json.h"
 
 /* `names` are the classes' (n_classes of them). */
@@ -15,6 +18,16 @@ void classification_json(const Classification *result, const Str *names, bool sc
 
 void regression_text(const Regression *result, StrBuf *out);
 void regression_json(const Regression *result, JsonWriter *json);
+
+/* print_order.c */
+void ranking_text(const Ranking *result, StrBuf *out);
+void ranking_json(const Ranking *result, JsonWriter *json);
+
+void survival_text(const Survival *result, StrBuf *out);
+void survival_json(const Survival *result, JsonWriter *json);
+
+void clusters_text(const Clusters *result, const Str *features, StrBuf *out);
+void clusters_json(const Clusters *result, const Str *features, JsonWriter *json);
 
 void diagnosis_json(const Diagnosis *diagnosis, JsonWriter *json); /* as member "diagnosis" */
 

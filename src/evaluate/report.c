@@ -1,8 +1,6 @@
 /* The evaluation page: which charts an evaluation has, and how they stand on a page. */
 
-#include "evaluate/report.h"
-
-#include "chart/chart.h"
+#include "evaluate/report_inside.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -236,6 +234,13 @@ static const struct {
     {"predicted.svg", draw_predicted},
     {"residuals.svg", draw_residuals},
     {"residual-histogram.svg", draw_residual_histogram},
+    {"ndcg.svg", draw_ranking_cuts},
+    {"queries.svg", draw_ranking_lists},
+    {"survival.svg", draw_survival},
+    {"cluster-map.svg", draw_cluster_map},
+    {"cluster-sizes.svg", draw_cluster_sizes},
+    {"cluster-centers.svg", draw_cluster_centers},
+    {"cluster-silhouettes.svg", draw_cluster_silhouettes},
     {"learning.svg", draw_learning},
     {"importance.svg", draw_importance},
 };
@@ -266,7 +271,7 @@ static const char page_css[] =
     "border-radius:8px}@media(prefers-color-scheme:dark){body{color:#e6edf3;background:#0d1117}.sub,.tile span{color:#9198a1}"
     ".tile,.charts>div{border-color:#3d444d}.note,pre{background:#151b23}}";
 
-static void add_tile(StrBuf *out, const char *name, double value, const char *note)
+void report_tile(StrBuf *out, const char *name, double value, const char *note)
 {
     if (isnan(value)) return;
     strbuf_addf(out, "<div class=\"tile\"><span>%s</span><b>%.4g</b>", name, value);
@@ -281,26 +286,29 @@ static void add_tiles(const Report *report, StrBuf *out)
     if (report->classification) {
         const Classification *c = report->classification;
         bool binary = c->n_classes == 2;
-        add_tile(out, "accuracy", c->accuracy,
-                 arena_format(&scratch, "majority %.4g", c->majority_accuracy).ptr);
-        add_tile(out, "ROC AUC", c->roc_auc, NULL);
-        add_tile(out, binary ? "precision" : "precision (macro)",
-                 binary ? c->classes[1].precision : c->macro.precision, NULL);
-        add_tile(out, binary ? "recall" : "recall (macro)",
-                 binary ? c->classes[1].recall : c->macro.recall, NULL);
-        add_tile(out, binary ? "F1" : "F1 (macro)", binary ? c->classes[1].f1 : c->macro.f1, NULL);
-        add_tile(out, "log loss", c->log_loss, NULL);
-        add_tile(out, "MCC", c->mcc, NULL);
-    } else {
+        report_tile(out, "accuracy", c->accuracy,
+                    arena_format(&scratch, "majority %.4g", c->majority_accuracy).ptr);
+        report_tile(out, "ROC AUC", c->roc_auc, NULL);
+        report_tile(out, binary ? "precision" : "precision (macro)",
+                    binary ? c->classes[1].precision : c->macro.precision, NULL);
+        report_tile(out, binary ? "recall" : "recall (macro)",
+                    binary ? c->classes[1].recall : c->macro.recall, NULL);
+        report_tile(out, binary ? "F1" : "F1 (macro)", binary ? c->classes[1].f1 : c->macro.f1,
+                    NULL);
+        report_tile(out, "log loss", c->log_loss, NULL);
+        report_tile(out, "MCC", c->mcc, NULL);
+    } else if (report->regression) {
         const Regression *r = report->regression;
-        add_tile(out, "RMSE", r->rmse,
-                 arena_format(&scratch, "mean guess %.4g", r->baseline_rmse).ptr);
-        add_tile(out, "MAE", r->mae,
-                 arena_format(&scratch, "median guess %.4g", r->baseline_mae).ptr);
-        add_tile(out, "R2", r->r2, NULL);
-        add_tile(out, "MAPE", r->n_zero ? r->mape_nonzero : r->mape,
-                 r->n_zero ? "labels other than 0" : NULL);
-        add_tile(out, "bias", r->bias, NULL);
+        report_tile(out, "RMSE", r->rmse,
+                    arena_format(&scratch, "mean guess %.4g", r->baseline_rmse).ptr);
+        report_tile(out, "MAE", r->mae,
+                    arena_format(&scratch, "median guess %.4g", r->baseline_mae).ptr);
+        report_tile(out, "R2", r->r2, NULL);
+        report_tile(out, "MAPE", r->n_zero ? r->mape_nonzero : r->mape,
+                    r->n_zero ? "labels other than 0" : NULL);
+        report_tile(out, "bias", r->bias, NULL);
+    } else {
+        report_order_tiles(report, out);
     }
     strbuf_add(out, STR("</div>\n"));
 }

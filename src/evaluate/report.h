@@ -5,8 +5,11 @@
  * address, light or dark as the reader has it. */
 
 #include "evaluate/classification.h"
+#include "evaluate/clusters.h"
 #include "evaluate/diagnosis.h"
+#include "evaluate/ranking.h"
 #include "evaluate/regression.h"
+#include "evaluate/survival.h"
 
 #include "base/strbuf.h"
 
@@ -21,6 +24,10 @@ typedef struct Report {
     Str subtitle;                         /* "xgboost, 100 rounds; 16,281 rows" */
     const Classification *classification; /* exactly one of these */
     const Regression *regression;
+    const Ranking *ranking;
+    const Survival *survival;
+    const Clusters *clusters;
+    const Str *feature_names; /* clusters */
     const Str *class_names;
     bool scores;                       /* the classifier gave scores */
     const float *labels, *predictions; /* regression: n values each */
@@ -31,7 +38,7 @@ typedef struct Report {
     const ReportCurve *curves; /* of training, or NULL */
     int n_curves;
     const Diagnosis *diagnosis; /* or NULL */
-    Str figures;                /* classification_text or regression_text, for the foot */
+    Str figures;                /* classification_text, regression_text, ..., for the foot */
 } Report;
 
 void report_html(const Report *report, StrBuf *out);

@@ -99,6 +99,57 @@ def test_report_page():
     assert "roc.svg" in os.listdir(os.path.join(TMP, "charts"))
 
 
+def write_rows(name, header, rows):
+    path = os.path.join(TMP, name)
+    with open(path, "w") as file:
+        file.write(header + "\n" + "".join(",".join("%g" % value for value in row) + "\n" for row in rows))
+    return path
+
+
+def last_json(done):
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_evaluate_ranking_as_training_does():
+    rows = [(i // 20, (i * 7 + i // 20) % 4 if i % 20 else 0, (i * 7 + i // 20) % 4 + (i * 13 % 10) / 5, i % 11) for i in range(600)]
+    path = write_rows("ranking.csv", "query,relevance,a,b", rows)
+    trained = last_json(clary("train", "xgboost", "--train", path, "--validation", path, "--target", "relevance", "--group", "query",
+                              "--objective", "rank:ndcg", "--eval_metric", "ndcg@10", "--num_round", "10", "-o", "rank.tar.gz", "--json"))
+    page = os.path.join(TMP, "rank.html")
+    result = json.loads(clary("evaluate", "rank.tar.gz", path, "--group", "query", "--json", "--report", page).stdout)
+    assert result["task"] == "ranking" and result["queries"] == 30 == len(result["groups"])
+    assert abs(result["ndcg@10"] - trained["metrics"]["validation:ndcg@10"]) < 1e-5, (result["ndcg@10"], trained["metrics"])
+    assert result["ndcg"] > result["random_ndcg"]
+    assert open(page).read().count("<svg") >= 3
+    assert "--group" in clary("evaluate", "rank.tar.gz", path, status=1).stderr
+
+
+def test_evaluate_survival_as_training_does():
+    rows = [((1 if i % 3 else -1) * (1 + i % 17 + (i * 37 % 10) / 3), i % 17, i % 5) for i in range(400)]
+    for objective, metric in (("survival:cox", "cox-nloglik"), ("survival:aft", "aft-nloglik")):
+        aft = objective == "survival:aft"
+        path = write_rows("survival.csv", "time,a,b", [(abs(row[0]) if aft else row[0],) + row[1:] for row in rows])
+        more = ("--aft_loss_distribution", "logistic", "--aft_loss_distribution_scale", "0.7") if aft else ()
+        trained = last_json(clary("train", "xgboost", "--train", path, "--validation", path, "--target", "time", "--objective", objective,
+                                  "--num_round", "20", "-o", "survival.tar.gz", "--json", *more))
+        page = os.path.join(TMP, "survival.html")
+        result = json.loads(clary("evaluate", "survival.tar.gz", path, "--json", "--report", page).stdout)
+        want = trained["metrics"]["validation:" + metric]
+        assert abs(result[metric] - want) < 1e-4 * abs(want), (metric, result[metric], want)
+        assert result["concordance"] > 0.8 and result["events"] == (400 if aft else 266), result
+        assert "Kaplan-Meier" in open(page).read()
+
+
+def test_evaluate_clusters():
+    path = write_rows("clusters.csv", "x,y,z", [(10 * (i % 3) + i % 7 / 7, i % 5 / 5, i % 2) for i in range(300)])
+    clary("train", "kmeans", "--train", path, "--k", "3", "-q", "-o", "clusters.tar.gz")
+    page, charts = os.path.join(TMP, "clusters.html"), os.path.join(TMP, "cluster-charts")
+    result = json.loads(clary("evaluate", "clusters.tar.gz", path, "--json", "--report", page, "--charts", charts).stdout)
+    assert sorted(cluster["rows"] for cluster in result["clusters"]) == [100, 100, 100]
+    assert result["silhouette"] > 0.8 and abs(result["msd"] * 300 - result["ssd"]) < 1e-6 * result["ssd"]
+    assert open(page).read().count("<svg") == 4 and "cluster-map.svg" in os.listdir(charts)
+
+
 def test_importance():
     values = json.loads(clary("importance", MODEL, "--json").stdout)
     assert len(values) == 30 and max(values.values()) > 0
