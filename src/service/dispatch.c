@@ -24,7 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { CONTROL_THREADS = 8, DATA_THREADS = 8, QUEUE_MAX = 2048, RESOURCE_BYTES_MAX = 4096 };
+enum { CONTROL_THREADS = 8, DATA_THREADS = 16, QUEUE_MAX = 2048, RESOURCE_BYTES_MAX = 4096 };
 
 struct Dispatcher {
     Server *server;

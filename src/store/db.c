@@ -13,6 +13,7 @@
 #include "store/db_driver.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -32,7 +33,8 @@ typedef struct Change {
     void *arg;
     Also *also; /* NULL */
     Error *err;
-    bool ok, done;
+    bool ok;
+    sem_t done; /* each waits for its own: a condition for all would wake those of the next group too */
     struct Change *next;
 } Change;
 
@@ -51,7 +53,7 @@ struct Db {
     DbTx writer;
     pthread_t thread;
     pthread_mutex_t mutex;
-    pthread_cond_t come, done;
+    pthread_cond_t come;
     Change *first, **last;
     bool closing;
 
@@ -113,9 +115,8 @@ static void *write_changes(void *arg)
         pthread_mutex_lock(&db->mutex);
         for (Change *change = group, *next; change; change = next) {
             next = change->next;
-            change->done = true; /* its owner may be gone from here on */
+            sem_post(&change->done); /* its owner may be gone from here on */
         }
-        pthread_cond_broadcast(&db->done);
     }
     pthread_mutex_unlock(&db->mutex);
     return NULL;
@@ -124,14 +125,17 @@ static void *write_changes(void *arg)
 bool db_write(Db *db, DbWork *work, void *arg, Error *err)
 {
     Change change = {.work = work, .arg = arg, .err = err};
+    sem_init(&change.done, 0, 0);
     if (also.db == db && !also.done) change.also = &also;
     assert(!pthread_equal(pthread_self(), db->thread));
     pthread_mutex_lock(&db->mutex);
     *db->last = &change;
     db->last = &change.next;
     pthread_cond_signal(&db->come);
-    while (!change.done) pthread_cond_wait(&db->done, &db->mutex);
     pthread_mutex_unlock(&db->mutex);
+    while (sem_wait(&change.done) != 0) {
+    }
+    sem_destroy(&change.done);
     if (change.also && change.ok) also.done = true;
     return change.ok;
 }
@@ -312,7 +316,6 @@ bool db_open_with(const char *where, bool durable, Db **ret_db, Error *err)
     pthread_mutex_init(&db->mutex, NULL);
     pthread_mutex_init(&db->readers_mutex, NULL);
     pthread_cond_init(&db->come, NULL);
-    pthread_cond_init(&db->done, NULL);
     int code = pthread_create(&db->thread, NULL, write_changes, db);
     if (code) {
         db->driver->disconnect(db->writer.connection);
@@ -349,7 +352,6 @@ void db_close(Db *db)
     pthread_mutex_destroy(&db->mutex);
     pthread_mutex_destroy(&db->readers_mutex);
     pthread_cond_destroy(&db->come);
-    pthread_cond_destroy(&db->done);
     free(db->where);
     free(db);
 }
