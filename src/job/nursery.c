@@ -114,12 +114,32 @@ static bool write_proc(pid_t pid, const char *name, const char *text)
     return good;
 }
 
+static bool write_own(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    return fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+}
+
+/* The texts that map the job's user; made before the clone. */
+typedef struct UserMap {
+    char users[32], groups[32];
+} UserMap;
+
 /* The child between clone and exec: system calls only, since other threads may have held locks. */
-static void become_init(const Nursery *nursery, int socket, unsigned features)
+static void become_init(const Nursery *nursery, int socket, unsigned features, const UserMap *map)
 {
     static char name[] = "clary-init", *const argv[] = {name, NULL};
     static char *const env[] = {NULL};
     char go;
+    if ((features & SANDBOX_USER) && !(features & SANDBOX_IDMAP)) {
+        /* One's own user may be mapped by oneself, but /proc/self is root's in a process that must
+         * not be dumped, as servers are. */
+        prctl(PR_SET_DUMPABLE, 1);
+        write_own("/proc/self/setgroups", "deny");
+        if (!write_own("/proc/self/uid_map", map->users) ||
+            !write_own("/proc/self/gid_map", map->groups))
+            _exit(124);
+    }
     if (read(socket, &go, 1) != 1) _exit(0);
     if ((features & SANDBOX_USER) &&
         (syscall(SYS_setresgid, 0, 0, 0) < 0 || syscall(SYS_setresuid, 0, 0, 0) < 0))
@@ -132,16 +152,10 @@ static void become_init(const Nursery *nursery, int socket, unsigned features)
     _exit(125);
 }
 
-static bool map_user(pid_t pid, uint32_t user, uint32_t group, Error *err)
+static bool map_user(pid_t pid, const UserMap *map, Error *err)
 {
-    char text[64];
-    if (geteuid() != 0 && !write_proc(pid, "setgroups", "deny"))
-        return error_sys(err, errno, "preparing a user namespace");
-    snprintf(text, sizeof text, "0 %u 1", user);
-    if (!write_proc(pid, "uid_map", text)) return error_sys(err, errno, "mapping the job's user");
-    snprintf(text, sizeof text, "0 %u 1", group);
-    if (!write_proc(pid, "gid_map", text)) return error_sys(err, errno, "mapping the job's group");
-    return true;
+    return (write_proc(pid, "uid_map", map->users) && write_proc(pid, "gid_map", map->groups)) ||
+           error_sys(err, errno, "mapping the job's user");
 }
 
 static bool clone_init(Nursery *nursery, unsigned features, uint32_t user, Started *ret, Error *err)
@@ -160,10 +174,14 @@ static bool clone_init(Nursery *nursery, unsigned features, uint32_t user, Start
         arguments.flags |= CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
                            CLONE_NEWCGROUP;
     if (features & SANDBOX_NETWORK) arguments.flags |= CLONE_NEWNET;
+    bool own = features & SANDBOX_IDMAP;
+    UserMap map;
+    snprintf(map.users, sizeof map.users, "0 %u 1", own ? user : geteuid());
+    snprintf(map.groups, sizeof map.groups, "0 %u 1", own ? user : getegid());
     pid_t pid = (pid_t)syscall(SYS_clone3_, &arguments, sizeof arguments);
     if (pid == 0) {
         close(sockets[0]);
-        become_init(nursery, sockets[1], features);
+        become_init(nursery, sockets[1], features, &map);
     }
     int code = errno;
     close(sockets[1]);
@@ -172,14 +190,11 @@ static bool clone_init(Nursery *nursery, unsigned features, uint32_t user, Start
         return error_sys(err, code, "cloning a process");
     }
     *ret = (Started){pid, pidfd, sockets[0]};
-    if (features & SANDBOX_USER) {
-        bool own = features & SANDBOX_IDMAP;
-        if (!map_user(pid, own ? user : geteuid(), own ? user : getegid(), err)) {
-            close(sockets[0]); /* the child reads the end and exits */
-            close(pidfd);
-            waitpid(pid, NULL, 0);
-            return false;
-        }
+    if (own && !map_user(pid, &map, err)) {
+        close(sockets[0]); /* the child reads the end and exits */
+        close(pidfd);
+        waitpid(pid, NULL, 0);
+        return false;
     }
     return true;
 }
