@@ -51,10 +51,10 @@ void remote_find(const Args *args, Arena *arena, Remote *ret_remote)
                   &err)) {
         if (str_next_line(&text, &line)) remote.url = line;
         if (str_next_line(&text, &line)) str_to_int64(line, &remote.pid);
-        remote.address = remote.url;
-        for (size_t i = 0; i + 3 <= remote.url.len; i++)
-            if (str_starts(str_from(remote.url, i), STR("://")))
-                remote.address = arena_str(arena, str_from(remote.url, i + 3));
+        remote.address = arena_format(arena, "%.*s/socket", STR_ARG(home));
+        for (size_t k = 0; !file_exists(remote.address.ptr) && k + 3 <= remote.url.len; k++)
+            if (str_starts(str_from(remote.url, k), STR("://")))
+                remote.address = arena_str(arena, str_from(remote.url, k + 3));
     }
     if (file_read(path_join(arena, home.ptr, "credentials"), SMALL_FILE_BYTES_MAX, arena, &text,
                   &err)) {
@@ -103,15 +103,16 @@ bool remote_call(const Remote *remote, Str service, Str target, const Json *in, 
     struct tm tm;
     gmtime_r(&now, &tm);
     strftime(date, sizeof date, "%Y%m%dT%H%M%SZ", &tm);
-    Str body = json_text(arena, in), answer;
+    Str body = json_text(arena, in), answer,
+        host = remote->address.ptr[0] == '/' ? STR("localhost") : remote->address;
     digest_sha256_hex(body, hash);
     if (!remote->access_key.len)
         return error_set(err, ERROR_DENIED,
                          "'%.*s/credentials' cannot be read: it holds the server's keys",
                          STR_ARG(remote->home));
-    Str authorization = signature_sign(arena, STR("POST"), STR("/"), remote->address, date,
-                                       str_of(hash), remote->access_key, remote->secret,
-                                       remote->token, STR("us-east-1"), service, target);
+    Str authorization = signature_sign(arena, STR("POST"), STR("/"), host, date, str_of(hash),
+                                       remote->access_key, remote->secret, remote->token,
+                                       STR("us-east-1"), service, target);
     HttpNameValue fields[] = {
         {STR("Authorization"), authorization},
         {STR("X-Amz-Date"), str_of(date)},

@@ -16,7 +16,7 @@
 typedef struct Remote {
     Str home;
     Str url;     /* "http://127.0.0.1:4600"; empty: no server has said where it is */
-    Str address; /* "127.0.0.1:4600" */
+    Str address; /* where commands reach it: the socket in its home, else "127.0.0.1:4600" */
     int64_t pid;
     Str access_key, secret, token; /* of home/credentials; empty when it cannot be read */
 } Remote;

@@ -14,6 +14,7 @@
 #include "service/api_doc.h"
 #include "service/call.h"
 #include "service/dispatch.h"
+#include "service/s3/objects.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,9 +25,16 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
-enum { LOOPS_MAX = 8, DESCRIPTORS_WANTED = 65536, CONTROL_STOP_SECONDS = 30 };
+enum {
+    LOOPS_MAX = 8,
+    BUNDLE_BYTES_MAX = 16 << 20,
+    DESCRIPTORS_WANTED = 65536,
+    CONTROL_STOP_SECONDS = 30
+};
 
 /* One thread with its loop, HTTP server and dispatcher. */
 typedef struct Front {
@@ -40,6 +48,7 @@ typedef struct Front {
 
 static Front fronts[LOOPS_MAX];
 static int n_fronts;
+static TlsContext *certificate, *proxy; /* NULL without TLS; without --proxy */
 
 /* ---- home ---- */
 
@@ -70,6 +79,37 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
 static void remove_home(const char *home)
 {
     nftw(home, remove_entry, 32, FTW_DEPTH | FTW_PHYS);
+}
+
+/* ---- TLS ---- */
+
+/* What clients of the proxy trust: the machine's authorities and ours. */
+static bool write_bundle(const char *home, const char *authority, Error *err)
+{
+    ARENA(arena);
+    Str system = {0}, own;
+    Error none = {0};
+    if (!file_read("/etc/ssl/certs/ca-certificates.crt", BUNDLE_BYTES_MAX, &arena, &system, &none))
+        system = STR("");
+    return file_read(authority, BUNDLE_BYTES_MAX, &arena, &own, err) &&
+           file_commit(path_join(&arena, home, "ca-bundle.pem"),
+                       arena_format(&arena, "%.*s\n%.*s", STR_ARG(system), STR_ARG(own)), err);
+}
+
+static bool open_tls(const ServerOptions *options, Error *err)
+{
+    ARENA(arena);
+    if (options->certificate) {
+        if (!options->certificate_key)
+            return error_set(err, ERROR_INVALID, "--certificate needs --certificate-key");
+        if (!tls_context_new(options->certificate, options->certificate_key, &certificate, err))
+            return false;
+    }
+    if (!options->proxy) return true;
+    const char *key = path_join(&arena, options->home, "proxy-ca.key"),
+               *pem = path_join(&arena, options->home, "proxy-ca.pem");
+    return tls_authority_create(key, pem, err) && tls_authority_new(key, pem, &proxy, err) &&
+           write_bundle(options->home, pem, err);
 }
 
 /* ---- options ---- */
@@ -200,6 +240,8 @@ static bool open_front(Front *front, Server *server, int fd, Error *err)
     HttpOptions options = http_options;
     options.limits.body_max = OBJECT_BODY_BYTES_MAX;
     options.body_preset = CONTROL_BODY_BYTES_MAX;
+    options.proxy = proxy;
+    options.proxy_for = tls_is_aws_name;
     front->server = server;
     front->stop.run = stop_front;
     if (!loop_new(&front->loop, err)) return false;
@@ -208,7 +250,9 @@ static bool open_front(Front *front, Server *server, int fd, Error *err)
     front->http = http_server_new(front->loop, &handler, &options);
     int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     if (own < 0) return error_sys(err, errno, "sharing the listening socket");
-    return http_server_listen(front->http, own, server->options->n_loops > 1, err);
+    bool shared = server->options->n_loops > 1;
+    return certificate ? http_server_listen_tls(front->http, own, shared, certificate, err)
+                       : http_server_listen(front->http, own, shared, err);
 }
 
 static void close_fronts(void)
@@ -220,6 +264,11 @@ static void close_fronts(void)
     }
 }
 
+static const char *scheme(void)
+{
+    return certificate ? "https" : "http";
+}
+
 static void say_ready(const Server *server, double begun)
 {
     const ServerOptions *options = server->options;
@@ -228,7 +277,7 @@ static void say_ready(const Server *server, double begun)
         AUTO_STRBUF StrBuf out = STRBUF(8192);
         JsonWriter json = JSON_WRITER(&out);
         char url[128];
-        snprintf(url, sizeof url, "http://%s:%d", options->host, server->port);
+        snprintf(url, sizeof url, "%s://%s:%d", scheme(), options->host, server->port);
         json_begin_object(&json);
         json_member_string(&json, "endpoint_url", str_of(url));
         json_member_int(&json, "port", server->port);
@@ -253,8 +302,8 @@ static void say_ready(const Server *server, double begun)
 static bool write_address(const Server *server, Error *err)
 {
     ARENA(arena);
-    Str text = arena_format(&arena, "http://%s:%d\n%d\n", server->options->host, server->port,
-                            getpid());
+    Str text = arena_format(&arena, "%s://%s:%d\n%d\n", scheme(), server->options->host,
+                            server->port, getpid());
     return file_commit(path_join(&arena, server->options->home, "address"), text, err);
 }
 
@@ -267,6 +316,16 @@ static void block_signals(const int *signals)
     pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
+/* A socket in the home folder for commands of the same user, whatever the port speaks.  Paths that are too long for a socket have none. */
+static bool listen_home(const Server *server, Error *err)
+{
+    ARENA(arena);
+    const char *path = path_join(&arena, server->options->home, "socket");
+    int fd;
+    if (strlen(path) >= sizeof((struct sockaddr_un){0}).sun_path) return true;
+    return http_listen_unix(path, &fd, err) && http_server_listen(fronts[0].http, fd, false, err);
+}
+
 static bool serve(Server *server, int fd, double begun, Error *err)
 {
     static const int signals[] = {SIGTERM, SIGINT, SIGHUP, 0};
@@ -276,9 +335,15 @@ static bool serve(Server *server, int fd, double begun, Error *err)
     const char *database = options->database ? options->database
                                              : path_join(&arena, options->home, "clary.db");
     if (!db_open_with(database, !options->ephemeral, &server->db, err)) return false;
-    if (!parts_open(server, err)) return false;
+    if (!open_tls(options, err) || !parts_open(server, err)) return false;
+    for (const char *const *bucket = options->buckets; *bucket; bucket++) {
+        Str pair = str_of(*bucket), name = str_slice(pair, 0, str_find(pair, '='));
+        if (!s3_serve_folder(server, name, arena_cstr(&arena, str_from(pair, name.len + 1)), err))
+            return false;
+    }
     for (n_fronts = 0; n_fronts < options->n_loops; n_fronts++)
         if (!open_front(&fronts[n_fronts], server, fd, err)) return false;
+    if (!listen_home(server, err)) return false;
     if (!loop_signals(fronts[0].loop, signals, on_signal, server, err)) return false;
     for (int i = 1; i < n_fronts; i++) {
         int code = pthread_create(&fronts[i].thread, NULL, run_front, &fronts[i]);
@@ -289,6 +354,8 @@ static bool serve(Server *server, int fd, double begun, Error *err)
     run_front(&fronts[0]);
     for (int i = 1; i < n_fronts; i++) pthread_join(fronts[i].thread, NULL);
     close_fronts();
+    tls_context_free(certificate);
+    tls_context_free(proxy);
     parts_close(server);
     db_close(server->db);
     return true;
