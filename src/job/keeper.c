@@ -253,13 +253,16 @@ bool keeper_split(int listen_fd UNUSED, Keeper **ret_keeper, Error *err)
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
             return error_sys(err, errno, "making a socket pair");
         double began = clock_seconds();
-        pid_t pid = fork();
+        pid_t parent = getpid(), pid = fork();
         if (pid < 0) return error_sys(err, errno, "starting the server");
         if (pid == 0) {
             close(sockets[0]);
             leave_signals();
             nursery_forget(nursery);
             prctl(PR_SET_CHILD_SUBREAPER, 0);
+            prctl(PR_SET_PDEATHSIG,
+                  SIGKILL); /* a server without a keeper could start and end nothing */
+            if (getppid() != parent) _exit(1);
             Keeper *keeper = keeper_new(sockets[1]);
             if (!start_thread(&keeper->reader, read_replies, keeper, err)) return false;
             *ret_keeper = keeper;

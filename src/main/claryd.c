@@ -23,6 +23,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -32,6 +33,7 @@
 enum {
     LOOPS_MAX = 8,
     BUNDLE_BYTES_MAX = 16 << 20,
+    LOCK_SECONDS = 2,
     DESCRIPTORS_WANTED = 65536,
     CONTROL_STOP_SECONDS = 30
 };
@@ -66,6 +68,24 @@ static bool prepare_home(const char *home, Error *err)
     if (st.st_uid != geteuid())
         return error_set(err, ERROR_DENIED, "'%s' belongs to another user", home);
     if (chmod(home, 0700) != 0) return error_sys(err, errno, "closing '%s' to others", home);
+    return true;
+}
+
+/* One server a home: the lock is the keeper's and the server's, and goes with them. */
+static bool lock_home(const char *home, Error *err)
+{
+    ARENA(arena);
+    const char *path = path_join(&arena, home, "lock");
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) return error_sys(err, errno, "opening '%s'", path);
+    for (double until = clock_seconds() + LOCK_SECONDS; flock(fd, LOCK_EX | LOCK_NB) != 0;) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return error_sys(err, errno, "locking '%s'", path);
+        if (clock_seconds() > until)
+            return error_set(err, ERROR_CONFLICT,
+                             "another server uses the home '%s'; 'clary down' stops it", home);
+        usleep(10000);
+    }
     return true;
 }
 
@@ -410,7 +430,7 @@ static int run(const Args *args, Arena *arena)
         if (!mkdtemp(folder)) return error_sys(&err, errno, "making a temporary home"), fail(&err);
         options.home = folder;
     }
-    if (!prepare_home(options.home, &err)) return fail(&err);
+    if (!prepare_home(options.home, &err) || !lock_home(options.home, &err)) return fail(&err);
     prctl(PR_SET_DUMPABLE, 0);
     raise_descriptors();
 

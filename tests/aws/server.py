@@ -41,8 +41,12 @@ def test_up_env_status_down():
         assert "DefaultS3Bucket: sagemaker-us-east-1-123456789012" in open(values["SAGEMAKER_USER_CONFIG_OVERRIDE"].strip("'")).read()
         assert clary("env", "--shell", "fish", "--no-files", env=env).stdout.startswith("set -gx ")
         assert json.loads(clary("env", "--shell", "json", "--no-files", env=env).stdout)["AWS_REGION"] == "us-east-1"
-        second = subprocess.run([program("clary"), "up", "--port", url.rsplit(":", 1)[1]], env=env, capture_output=True, text=True, timeout=20)
-        assert second.returncode == 1 and "in use" in second.stderr, second
+        second = subprocess.run([program("clary"), "up", "--port", "0"], env=env, capture_output=True, text=True, timeout=20)
+        assert second.returncode == 1 and "another server uses the home" in second.stderr, second
+        with tempfile.TemporaryDirectory() as other:
+            second = subprocess.run([program("clary"), "up", "--port", url.rsplit(":", 1)[1]], env=home_environment(other),
+                                    capture_output=True, text=True, timeout=20)
+            assert second.returncode == 1 and "in use" in second.stderr, second
         clary("doctor", env=env)
         assert "stopped" in clary("down", env=env).stdout
         assert up.wait(20) == 0
@@ -125,6 +129,25 @@ def test_a_lasting_server_is_not_reset_and_keeps_its_data():
         with Claryd(home=home, ephemeral=False) as server:
             groups = server.client("logs").describe_log_groups()["logGroups"]
             assert [g["logGroupName"] for g in groups] == ["/kept"]
+
+
+def test_a_server_that_crashes_is_started_again():
+    with tempfile.TemporaryDirectory() as home:
+        with Claryd(home=home, ephemeral=False) as server:
+            logs = server.client("logs")
+            logs.create_log_group(logGroupName="/kept")
+            child = int(open(os.path.join(home, "address")).read().split()[1])
+            assert child != server.process.pid
+            os.kill(child, signal.SIGKILL)
+
+            def again():
+                try:
+                    return logs.describe_log_groups()["logGroups"]
+                except Exception:  # noqa: it is not back yet
+                    return None
+            groups = wait_until(again, 10, "the restart")
+            assert [g["logGroupName"] for g in groups] == ["/kept"]
+            wait_until(lambda: int(open(os.path.join(home, "address")).read().split()[1]) != child, 5, "a new address")
 
 
 def test_a_log_can_be_followed_at_the_shell():
