@@ -30,6 +30,9 @@ enum { KEY_MAX = RESOURCE_NAME_BYTES_MAX, BATCH = 64, SQL_BYTES_MAX = 4096, CUT_
 typedef enum Sort { SORT_NAME, SORT_CREATED, SORT_MODIFIED, SORT_STATE, SORT_IN_STATE } Sort;
 enum { SORTS = SORT_IN_STATE + 1 };
 
+/* Filters that are on. */
+enum { BY_CREATED = 1, BY_MODIFIED = 2, BY_STATE = 4, BY_NAME = 8, FILTERS = 16 };
+
 typedef struct Waiter {
     HttpCall *http;
     const ResourceKind *kind;
@@ -40,7 +43,7 @@ typedef struct Waiter {
 
 typedef struct Resources {
     Arena arena;
-    const char *list[SORTS][2][2]; /* SQL by order, descending, with NameContains */
+    const char *list[SORTS][2][FILTERS]; /* SQL by order, descending, filters */
     pthread_mutex_t mutex;
     Waiter *waiters;
 } Resources;
@@ -66,27 +69,43 @@ static const char *const schema[] = {
 
 /* ---- lists as SQL ---- */
 
-/* Parameters, in order: kind, region, created after, before, modified after, before, state, state, [contains],
- * then the order's own, then the limit. */
-static const char *list_sql(Arena *arena, Sort sort, bool descending, bool contains)
+/* Parameters, in order: kind, region, created after, before, modified after, before, state, state, name pattern,
+ * then the order's own, then the limit.  They are there also where a filter is off: its condition is then one
+ * without a column, looked at once and not for each row.  "+ 0" and "NOT" keep a filter from choosing the index,
+ * which is the order's affair.  The page is found in an index alone; only its rows are looked up. */
+static const char *list_sql(Arena *arena, Sort sort, bool descending, int filters)
 {
     static const char *const forms[SORTS][2] = {
-        {"AND key > ? ORDER BY key", "AND key < ? ORDER BY key DESC"},
-        {"AND (created, key) > (?, ?) AND created < ? ORDER BY created, key",
-         "AND (created, key) < (?, ?) AND created > ? ORDER BY created DESC, key DESC"},
-        {"AND (modified, key) > (?, ?) AND modified < ? ORDER BY modified, key",
-         "AND (modified, key) < (?, ?) AND modified > ? ORDER BY modified DESC, key DESC"},
-        {"AND (state, created, key) > (?, ?, ?) ORDER BY state, created, key",
-         "AND (state, created, key) < (?, ?, ?) ORDER BY state DESC, created DESC, key DESC"},
-        {"AND state = ? AND (created, key) > (?, ?) AND created < ? ORDER BY created, key",
-         "AND state = ? AND (created, key) < (?, ?) AND created > ? ORDER BY created DESC, key DESC"},
+        {"AND key > ?", "AND key < ?"},
+        {"AND (created, key) > (?, ?) AND created < ?",
+         "AND (created, key) < (?, ?) AND created > ?"},
+        {"AND (modified, key) > (?, ?) AND modified < ?",
+         "AND (modified, key) < (?, ?) AND modified > ?"},
+        {"AND (state, created, key) > (?, ?, ?)", "AND (state, created, key) < (?, ?, ?)"},
+        {"AND state = ? AND (created, key) > (?, ?) AND created < ?",
+         "AND state = ? AND (created, key) < (?, ?) AND created > ?"},
     };
+    static const char *const orders[SORTS][2] = {
+        {"key", "key DESC"},
+        {"created, key", "created DESC, key DESC"},
+        {"modified, key", "modified DESC, key DESC"},
+        {"state, created, key", "state DESC, created DESC, key DESC"},
+        {"created, key", "created DESC, key DESC"},
+    };
+    static const char off_times[] = "CAST(? AS DOUBLE PRECISION) < CAST(? AS DOUBLE PRECISION)";
+    const char *order = orders[sort][descending];
     return arena_format(
                arena,
                "SELECT " COLUMNS
-               "FROM resource r WHERE kind = ? AND region = ? AND created + 0 > ? AND created + 0 < ? AND "
-               "modified + 0 > ? AND modified + 0 < ? AND (? = '' OR state || '' = ?) %s%s LIMIT ?",
-               contains ? "AND replace(key, ?, '') <> key " : "", forms[sort][descending])
+               "FROM (SELECT kind AS k, region AS g, key AS y FROM resource WHERE kind = ? AND region = ? AND %s "
+               "AND %s AND %s AND %s %s ORDER BY %s LIMIT ?) p CROSS JOIN resource r WHERE r.kind = p.k AND "
+               "r.region = p.g AND r.key = p.y ORDER BY %s",
+               filters & BY_CREATED ? "created + 0 > ? AND created + 0 < ?" : off_times,
+               filters & BY_MODIFIED ? "modified + 0 > ? AND modified + 0 < ?" : off_times,
+               filters & BY_STATE ? "? <> '' AND NOT (state <> ?)"
+                                  : "CAST(? AS TEXT) = CAST(? AS TEXT)",
+               filters & BY_NAME ? "key LIKE ? ESCAPE '!'" : "CAST(? AS TEXT) = ''",
+               forms[sort][descending], order, order)
         .ptr;
 }
 
@@ -97,9 +116,9 @@ bool resources_open(Server *server, Error *err)
     if (!resources) memory_exhausted(sizeof *resources);
     for (int sort = 0; sort < SORTS; sort++)
         for (int descending = 0; descending < 2; descending++)
-            for (int contains = 0; contains < 2; contains++)
-                resources->list[sort][descending][contains] = list_sql(
-                    &resources->arena, (Sort)sort, descending, contains);
+            for (int filters = 0; filters < FILTERS; filters++)
+                resources->list[sort][descending][filters] = list_sql(&resources->arena, (Sort)sort,
+                                                                      descending, filters);
     pthread_mutex_init(&resources->mutex, NULL);
     server->resources = resources;
     return true;
@@ -464,101 +483,6 @@ bool resource_delete(Server *server, const ResourceKind *kind, Str region, Str n
     return true;
 }
 
-/* ---- tags ---- */
-
-bool resource_tags_check(Call *call, const Json *tags, Error *err)
-{
-    for (size_t i = 0; tags && i < tags->n; i++) {
-        Str key = json_get_text(json_at(tags, i), "Key");
-        if (key.len >= 4 && str_eq_nocase(str_slice(key, 0, 4), STR("aws:")))
-            return call_error(call, err, "ValidationException",
-                              "Tag keys that begin with 'aws:' are reserved: '%.*s'", STR_ARG(key));
-        for (size_t k = 0; k < i; k++)
-            if (str_eq(key, json_get_text(json_at(tags, k), "Key")))
-                return call_error(call, err, "ValidationException",
-                                  "Duplicate tag key found: '%.*s'", STR_ARG(key));
-    }
-    return true;
-}
-
-typedef struct TagWork {
-    Str arn;
-    const Json *tags;
-    Arena *arena;
-    Json *out;
-} TagWork;
-
-static bool tags_set_in(void *arg, DbTx *tx, Error *err)
-{
-    TagWork *work = arg;
-    for (size_t i = 0; work->tags && i < work->tags->n; i++) {
-        const Json *tag = json_at(work->tags, i);
-        Str value = json_get_text(tag, "Value");
-        if (!db_run(
-                tx, err,
-                "INSERT INTO resource_tag (arn, key, value) VALUES (?, ?, ?) ON CONFLICT (arn, key) DO UPDATE "
-                "SET value = excluded.value",
-                "ttt", work->arn, json_get_text(tag, "Key"), value.ptr ? value : STR("")))
-            return false;
-    }
-    DB_ROWS(rows);
-    if (!db_query(tx, &rows, err, "SELECT count(*) FROM resource_tag WHERE arn = ?", "t",
-                  work->arn) ||
-        !db_next(&rows, err))
-        return false;
-    return db_int(&rows, 0) <= RESOURCE_TAGS_MAX ||
-           error_set(err, ERROR_LIMIT, "A resource can have no more than %d tags",
-                     RESOURCE_TAGS_MAX);
-}
-
-bool resource_tags_set(Server *server, Str arn, const Json *tags, Error *err)
-{
-    TagWork work = {arn, tags, NULL, NULL};
-    return db_write(server->db, tags_set_in, &work, err);
-}
-
-static bool tags_drop_in(void *arg, DbTx *tx, Error *err)
-{
-    TagWork *work = arg;
-    for (size_t i = 0; work->tags && i < work->tags->n; i++)
-        if (!db_run(tx, err, "DELETE FROM resource_tag WHERE arn = ? AND key = ?", "tt", work->arn,
-                    json_at(work->tags, i)->text))
-            return false;
-    return true;
-}
-
-bool resource_tags_drop(Server *server, Str arn, const Json *keys, Error *err)
-{
-    TagWork work = {arn, keys, NULL, NULL};
-    return db_write(server->db, tags_drop_in, &work, err);
-}
-
-static bool tags_get_in(void *arg, DbTx *tx, Error *err)
-{
-    TagWork *work = arg;
-    DB_ROWS(rows);
-    Error end = {0};
-    if (!db_query(tx, &rows, err, "SELECT key, value FROM resource_tag WHERE arn = ? ORDER BY key",
-                  "t", work->arn))
-        return false;
-    while (db_next(&rows, &end)) {
-        Json *tag = json_new_object(work->arena);
-        json_set_text(work->arena, tag, "Key", arena_str(work->arena, db_text(&rows, 0)));
-        json_set_text(work->arena, tag, "Value", arena_str(work->arena, db_text(&rows, 1)));
-        json_push(work->arena, work->out, tag);
-    }
-    if (end.kind) *err = end;
-    return !end.kind;
-}
-
-bool resource_tags_get(Server *server, Str arn, Arena *arena, Json **ret_tags, Error *err)
-{
-    TagWork work = {arn, NULL, arena, json_new_array(arena)};
-    if (!db_read(server->db, tags_get_in, &work, err)) return false;
-    *ret_tags = work.out;
-    return true;
-}
-
 /* ---- answers ---- */
 
 /* A structure's depth is bounded by that of the message it was read from. */
@@ -637,11 +561,10 @@ static bool create_in(void *arg, DbTx *tx, Error *err)
         return false;
     creation->exists = db_changed(tx) == 0;
     if (creation->exists) return true;
-    TagWork work = {resource->arn, creation->tags, NULL, NULL};
     return db_run(tx, err,
                   "INSERT INTO resource_document (kind, region, key, document) VALUES (?, ?, ?, ?)",
                   "tttt", kind, resource->region, creation->key, creation->text) &&
-           tags_set_in(&work, tx, err);
+           resource_tags_store(tx, resource->arn, creation->tags, err);
 }
 
 /* The request as a document. */
@@ -816,6 +739,24 @@ static bool token_read(Listing *listing, Str token)
     return time.len && *end == 0 && listing->last_time - listing->last_time == 0 && !text.ptr;
 }
 
+static bool is_bounded(const double *bounds)
+{
+    return bounds[0] > -TIME_LAST || bounds[1] < TIME_LAST;
+}
+
+/* "%text%" for LIKE; keys are in lower case. */
+static Str like_pattern(Arena *arena, Str text)
+{
+    AUTO_STRBUF StrBuf out = STRBUF(64 << 10);
+    strbuf_add_char(&out, '%');
+    for (size_t i = 0; i < text.len; i++) {
+        if (memchr("%_!", text.ptr[i], 3)) strbuf_add_char(&out, '!');
+        strbuf_add_char(&out, lower(text.ptr[i]));
+    }
+    strbuf_add_char(&out, '%');
+    return arena_str(arena, strbuf_str(&out));
+}
+
 static bool listing_read(Call *call, Listing *listing, Error *err)
 {
     const ResourceKind *kind = call->operation->kind;
@@ -835,7 +776,7 @@ static bool listing_read(Call *call, Listing *listing, Error *err)
                                       str_eq_nocase(order, STR("DESC"))
                                 : !kind->oldest_first,
         .state = state.ptr ? state : STR(""),
-        .contains = contains.ptr ? lower_case(call->arena, contains) : STR(""),
+        .contains = contains.len ? like_pattern(call->arena, contains) : STR(""),
         .created = {json_get_double(in, "CreationTimeAfter", -TIME_LAST),
                     json_get_double(in, "CreationTimeBefore", TIME_LAST)},
         .modified = {json_get_double(in, "LastModifiedTimeAfter", -TIME_LAST),
@@ -869,55 +810,35 @@ static bool listing_read(Call *call, Listing *listing, Error *err)
 static bool list_query(const Listing *l, DbTx *tx, DbRows *rows, Error *err)
 {
     const Resources *resources = l->call->server->resources;
-    bool contains = l->contains.len > 0, down = l->descending;
-    const char *sql = resources->list[l->sort][down][contains];
+    int filters = (l->sort != SORT_CREATED && l->sort != SORT_IN_STATE && is_bounded(l->created)
+                       ? BY_CREATED
+                       : 0) |
+                  (l->sort != SORT_MODIFIED && is_bounded(l->modified) ? BY_MODIFIED : 0) |
+                  (l->sort != SORT_IN_STATE && l->state.len ? BY_STATE : 0) |
+                  (l->contains.len ? BY_NAME : 0);
+    const char *sql = resources->list[l->sort][l->descending][filters];
     Str kind = str_of(l->kind->name), region = l->call->region;
+    Str state = filters & BY_STATE ? l->state : STR("");
     const double *c = l->created, *m = l->modified;
     int64_t limit = l->limit + 1;
-    double end = (l->sort == SORT_MODIFIED ? m : c)[!down];
-#define FILTERS kind, region, c[0], c[1], m[0], m[1], l->state, l->state
+    double end = (l->sort == SORT_MODIFIED ? m : c)[!l->descending];
+#define COMMON kind, region, c[0], c[1], m[0], m[1], state, state, l->contains
+#define TYPES "ttddddttt"
     switch (l->sort) {
-    case SORT_NAME:
-        return contains ? db_query(tx, rows, err, sql,
-                                   "ttddddttt"
-                                   "ti",
-                                   FILTERS, l->contains, l->last_key, limit)
-                        : db_query(tx, rows, err, sql,
-                                   "ttddddtt"
-                                   "ti",
-                                   FILTERS, l->last_key, limit);
+    case SORT_NAME: return db_query(tx, rows, err, sql, TYPES "ti", COMMON, l->last_key, limit);
     case SORT_CREATED:
     case SORT_MODIFIED:
-        return contains ? db_query(tx, rows, err, sql,
-                                   "ttddddttt"
-                                   "dtdi",
-                                   FILTERS, l->contains, l->last_time, l->last_key, end, limit)
-                        : db_query(tx, rows, err, sql,
-                                   "ttddddtt"
-                                   "dtdi",
-                                   FILTERS, l->last_time, l->last_key, end, limit);
+        return db_query(tx, rows, err, sql, TYPES "dtdi", COMMON, l->last_time, l->last_key, end,
+                        limit);
     case SORT_STATE:
-        return contains
-                   ? db_query(tx, rows, err, sql,
-                              "ttddddttt"
-                              "tdti",
-                              FILTERS, l->contains, l->last_state, l->last_time, l->last_key, limit)
-                   : db_query(tx, rows, err, sql,
-                              "ttddddtt"
-                              "tdti",
-                              FILTERS, l->last_state, l->last_time, l->last_key, limit);
+        return db_query(tx, rows, err, sql, TYPES "tdti", COMMON, l->last_state, l->last_time,
+                        l->last_key, limit);
     case SORT_IN_STATE:
-        return contains
-                   ? db_query(tx, rows, err, sql,
-                              "ttddddttt"
-                              "tdtdi",
-                              FILTERS, l->contains, l->state, l->last_time, l->last_key, end, limit)
-                   : db_query(tx, rows, err, sql,
-                              "ttddddtt"
-                              "tdtdi",
-                              FILTERS, l->state, l->last_time, l->last_key, end, limit);
+        return db_query(tx, rows, err, sql, TYPES "tdtdi", COMMON, l->state, l->last_time,
+                        l->last_key, end, limit);
     }
-#undef FILTERS
+#undef COMMON
+#undef TYPES
     return false;
 }
 

@@ -112,6 +112,7 @@ bool resource_each(Server *server, const ResourceKind *kind, const char *state /
                    Error *err);
 
 /* Tags by ARN; handlers AddTags, ListTags, DeleteTags of sagemaker use these. */
+bool resource_tags_store(DbTx *tx, Str arn, const Json *tags, Error *err); /* in a change */
 bool resource_tags_set(Server *server, Str arn, const Json *tags /* [{Key, Value}] */, Error *err);
 /* The request's tags: refuses reserved and repeated keys. */
 bool resource_tags_check(Call *call, const Json *tags, Error *err);

@@ -359,6 +359,23 @@ static void fire_metrics(LoopTimer *timer)
 
 /* ---- invocations ---- */
 
+/* A random UUID (version 4). */
+static void write_id(char id[static 40], uint64_t a, uint64_t b)
+{
+    uint8_t bytes[16];
+    char hex[32];
+    memcpy(bytes, &a, 8);
+    memcpy(bytes + 8, &b, 8);
+    bytes[6] = (bytes[6] & 0x0f) | 0x40;
+    bytes[8] = (bytes[8] & 0x3f) | 0x80;
+    hex_write(bytes, sizeof bytes, hex);
+    for (int i = 0, at = 0; i < 32; i++) {
+        if (i == 8 || i == 12 || i == 16 || i == 20) id[at++] = '-';
+        id[at++] = hex[i];
+    }
+    id[36] = 0;
+}
+
 static Invocation *invocation_new(Runtime *runtime, HttpExchange *exchange)
 {
     Invocation *inv = runtime->kept;
@@ -377,9 +394,7 @@ static Invocation *invocation_new(Runtime *runtime, HttpExchange *exchange)
     exchange->user = inv;
     uint64_t a = random_u64(runtime->random, runtime->draws++),
              b = random_u64(runtime->random, runtime->draws++);
-    snprintf(inv->id, sizeof inv->id, "%08x-%04x-4%03x-%04x-%012llx", (unsigned)(a >> 32),
-             (unsigned)(a >> 16) & 0xffff, (unsigned)a & 0xfff,
-             ((unsigned)(b >> 48) & 0x3fff) | 0x8000, (unsigned long long)(b & 0xffffffffffff));
+    write_id(inv->id, a, b);
     return inv;
 }
 
@@ -762,6 +777,27 @@ static Str endpoint_named(const HttpRequest *request, bool *ret_streams)
     return name.len <= 63 ? name : STR("");
 }
 
+/* As resource_arn makes it. */
+static Str endpoint_arn(Invocation *inv, Str name)
+{
+    Str words[] = {STR("arn:aws:sagemaker:"),
+                   inv->region,
+                   STR(":"),
+                   str_of(inv->runtime->server->options->account),
+                   STR(":endpoint/"),
+                   name};
+    size_t n = 0;
+    for (size_t i = 0; i < COUNT(words); i++) n += words[i].len;
+    char *text = arena_alloc(&inv->arena, n + 1), *at = text;
+    for (size_t i = 0; i < COUNT(words); i++) {
+        if (words[i].len) memcpy(at, words[i].ptr, words[i].len);
+        at += words[i].len;
+    }
+    for (char *c = at - name.len; c < at; c++)
+        if (*c >= 'A' && *c <= 'Z') *c = (char)(*c + 32);
+    return (Str){text, n};
+}
+
 static bool authorize(Invocation *inv, Str name, bool *ret_answered)
 {
     Runtime *runtime = inv->runtime;
@@ -795,7 +831,7 @@ static bool authorize(Invocation *inv, Str name, bool *ret_answered)
     }
     inv->region = signature.region.len ? arena_str(&inv->arena, signature.region)
                                        : str_of(server->options->region);
-    Str resource = resource_arn(server, &endpoint_kind, inv->region, name, &inv->arena);
+    Str resource = endpoint_arn(inv, name);
     if (!access_permitted(server, &caller, STR("sagemaker:InvokeEndpoint"), resource, NULL, 0,
                           (Str){0})) {
         answer_error(
