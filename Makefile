@@ -13,7 +13,7 @@ setup:
 	@tools/setup
 
 demo:
-	@tools/setup build
+	@tools/setup demo
 	@$(MAKE) --no-print-directory all
 	@BUILD=$(BUILD) examples/demo.sh
 

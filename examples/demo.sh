@@ -30,6 +30,30 @@ step "Evaluate on patients that the model has not seen" \
 step "Ask: one answer a row" clary predict "$out/model.tar.gz" $data/test.csv --kind class -o "$out/answers.csv"
 head -n 3 "$out/answers.csv"
 
+# ---- the same through AWS's own client ----
+
+python=
+for candidate in "$build/venv-demo/bin/python" "$build/venv/bin/python" python3; do
+    if "$candidate" -c 'import boto3' 2>/dev/null; then python=$candidate && break; fi
+done
+printf '\n%s%s%s\n' "$bold" "The same as on AWS: claryd in a temporary home, and unmodified boto3 that only has AWS_ENDPOINT_URL" "$plain"
+if [ -z "$python" ]; then
+    echo "left out: no boto3 here (python3 -m pip install boto3)"
+else
+    home=$(mktemp -d)
+    export CLARY_HOME=$home
+    printf '$ clary up --port 0 &\n'
+    clary up --port 0 >"$home/out" &
+    server=$!
+    trap 'kill $server 2>/dev/null; wait $server 2>/dev/null; rm -rf "$home"' EXIT
+    for _ in $(seq 100); do grep -q ready "$home/out" && break; sleep 0.05; done
+    head -n 1 "$home/out"
+    # shellcheck disable=SC2016
+    printf '$ eval "$(clary env)"; python3 examples/quickstart.py\n'
+    eval "$(clary env --no-files)"
+    "$python" examples/quickstart.py
+fi
+
 cat <<END
 
 The page with curves and tables: $out/evaluation.html
