@@ -119,6 +119,7 @@ static bool doctor_run(const Args *args, bool *ret_usage, Error *err)
         say(&doctor, there, programs[i], there ? str_of(program) : STR("not beside clary"),
             "the server has nothing to start");
     }
+    check_library(&doctor, "libarchive", "libarchive.so.13", "models cannot be .tar.gz archives");
     check_library(&doctor, "libpq", "libpq.so.5", "metadata can only be kept in SQLite");
     check_program(&doctor, "python3", (const char *const[]){"python3", "--version", NULL},
                   "script mode cannot run", &arena);

@@ -137,7 +137,12 @@ static void draw_bars_of(const Clusters *c, Str title, Str label, bool sizes, bo
         x[k] = k;
         y[k] = sizes ? (double)c->clusters[k].n_rows : c->clusters[k].silhouette;
     }
-    Chart chart = {.title = title, .x_label = STR("cluster"), .y_label = label};
+    Chart chart = {.title = title,
+                   .x_label = STR("cluster"),
+                   .y_label = label,
+                   .fixed_x = true,
+                   .x_min = -0.5,
+                   .x_max = n - 0.5};
     chart_add(&chart, "clusters", CHART_BARS, x, y, n);
     chart_svg(&chart, alone, out);
 }

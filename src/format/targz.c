@@ -16,8 +16,11 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 enum {
@@ -26,16 +29,86 @@ enum {
     SOME_TIME = 315532800, /* 1980-01-01, for all files; tar warns of 1970 */
 };
 
+/* libarchive brings a dozen libraries along, whose loading takes longer than most commands: it is
+ * opened when the first archive is. */
+/* clang-format off */
+#define FUNCTIONS(X) \
+    X(archive_entry_copy_pathname) \
+    X(archive_entry_filetype) \
+    X(archive_entry_free) \
+    X(archive_entry_hardlink) \
+    X(archive_entry_new) \
+    X(archive_entry_pathname) \
+    X(archive_entry_pathname_utf8) \
+    X(archive_entry_set_filetype) \
+    X(archive_entry_set_mtime) \
+    X(archive_entry_set_perm) \
+    X(archive_entry_set_size) \
+    X(archive_error_string) \
+    X(archive_free) \
+    X(archive_read_data) \
+    X(archive_read_new) \
+    X(archive_read_next_header) \
+    X(archive_read_open) \
+    X(archive_read_support_format_tar) \
+    X(archive_set_error) \
+    X(archive_write_close) \
+    X(archive_write_data) \
+    X(archive_write_header) \
+    X(archive_write_new) \
+    X(archive_write_open) \
+    X(archive_write_set_format_ustar)
+/* clang-format on */
+
+static struct {
+#define MEMBER(name) typeof(name) *name;
+    FUNCTIONS(MEMBER)
+#undef MEMBER
+    bool found;
+    char problem[200];
+} lib;
+
+static void open_library(void)
+{
+    void *library = dlopen("libarchive.so.13", RTLD_NOW | RTLD_LOCAL);
+    if (!library) {
+        snprintf(lib.problem, sizeof lib.problem, "%s", dlerror());
+        return;
+    }
+    lib.found = true;
+#define FIND(name)                                                                                 \
+    do {                                                                                           \
+        void *symbol = dlsym(library, #name);                                                      \
+        memcpy(&lib.name, &symbol, sizeof symbol);                                                 \
+        if (!symbol) {                                                                             \
+            lib.found = false;                                                                     \
+            snprintf(lib.problem, sizeof lib.problem, "it has no function " #name);                \
+        }                                                                                          \
+    } while (0);
+    FUNCTIONS(FIND)
+#undef FIND
+}
+
+static bool need_library(Error *err)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, open_library);
+    if (lib.found) return true;
+    return error_set(err, ERROR_UNSUPPORTED,
+                     "archives need the library libarchive (libarchive.so.13, package libarchive13): %s",
+                     lib.problem);
+}
+
 #define AUTO_ARCHIVE __attribute__((cleanup(free_archive)))
 static void free_archive(struct archive **archive)
 {
-    archive_free(*archive);
+    lib.archive_free(*archive);
 }
 
 #define AUTO_ENTRY __attribute__((cleanup(free_entry)))
 static void free_entry(struct archive_entry **entry)
 {
-    archive_entry_free(*entry);
+    lib.archive_entry_free(*entry);
 }
 
 /* ---- packing ---- */
@@ -69,7 +142,7 @@ static la_ssize_t take_tar_bytes(struct archive *archive, void *arg, const void 
     size_t n = MIN(size, PIECE_BYTES - packer->piece.len);
     strbuf_add(&packer->piece, (Str){bytes, n});
     if (packer->piece.len == PIECE_BYTES && !flush_piece(packer)) {
-        archive_set_error(archive, EIO, "writing failed");
+        lib.archive_set_error(archive, EIO, "writing failed");
         return -1;
     }
     return (la_ssize_t)n;
@@ -77,7 +150,7 @@ static la_ssize_t take_tar_bytes(struct archive *archive, void *arg, const void 
 
 static bool tar_error(struct archive *archive, Error *err)
 {
-    const char *text = archive_error_string(archive);
+    const char *text = lib.archive_error_string(archive);
     return error_set(err, ERROR_INVALID, "%s", text ? text : "unknown reason");
 }
 
@@ -89,13 +162,13 @@ static bool pack_file(struct archive *tar, const char *folder, const char *name,
     struct stat status;
     if (fd < 0 || fstat(fd, &status) != 0) return error_sys(err, errno, "open '%s'", path);
 
-    AUTO_ENTRY struct archive_entry *entry = archive_entry_new();
-    archive_entry_copy_pathname(entry, name);
-    archive_entry_set_filetype(entry, AE_IFREG);
-    archive_entry_set_perm(entry, 0644);
-    archive_entry_set_size(entry, status.st_size);
-    archive_entry_set_mtime(entry, SOME_TIME, 0);
-    if (archive_write_header(tar, entry) < ARCHIVE_WARN) return tar_error(tar, err);
+    AUTO_ENTRY struct archive_entry *entry = lib.archive_entry_new();
+    lib.archive_entry_copy_pathname(entry, name);
+    lib.archive_entry_set_filetype(entry, AE_IFREG);
+    lib.archive_entry_set_perm(entry, 0644);
+    lib.archive_entry_set_size(entry, status.st_size);
+    lib.archive_entry_set_mtime(entry, SOME_TIME, 0);
+    if (lib.archive_write_header(tar, entry) < ARCHIVE_WARN) return tar_error(tar, err);
 
     AUTO_DATA char *buffer = data_array(char, READ_BYTES, "packing", err);
     if (!buffer) return false;
@@ -105,7 +178,7 @@ static bool pack_file(struct archive *tar, const char *folder, const char *name,
         if (n < 0) return error_sys(err, errno, "read '%s'", path);
         if (n == 0)
             return error_set(err, ERROR_CONFLICT, "'%s' became shorter while it was packed", path);
-        if (archive_write_data(tar, buffer, (size_t)n) < 0) return tar_error(tar, err);
+        if (lib.archive_write_data(tar, buffer, (size_t)n) < 0) return tar_error(tar, err);
         left -= n;
     }
     return true;
@@ -120,14 +193,15 @@ static bool pack_files(Packer *packer, const char *folder, Error *err)
                      err))
         return false;
 
-    AUTO_ARCHIVE struct archive *tar = archive_write_new();
+    if (!need_library(err)) return false;
+    AUTO_ARCHIVE struct archive *tar = lib.archive_write_new();
     if (!tar) return error_set(err, ERROR_NO_MEMORY, "no memory for packing");
-    archive_write_set_format_ustar(tar);
-    if (archive_write_open(tar, packer, NULL, take_tar_bytes, NULL) != ARCHIVE_OK)
+    lib.archive_write_set_format_ustar(tar);
+    if (lib.archive_write_open(tar, packer, NULL, take_tar_bytes, NULL) != ARCHIVE_OK)
         return tar_error(tar, err);
     for (size_t i = 0; i < n; i++)
         if (!pack_file(tar, folder, arena_cstr(&scratch, names[i]), err)) return false;
-    return archive_write_close(tar) == ARCHIVE_OK || tar_error(tar, err);
+    return lib.archive_write_close(tar) == ARCHIVE_OK || tar_error(tar, err);
 }
 
 bool targz_pack(const char *folder, const char *path, Error *err)
@@ -209,7 +283,7 @@ static la_ssize_t give_tar_bytes(struct archive *archive, void *arg, const void 
     size_t n = 0;
     if (input->failed || !next_plain(input, &bytes, &n)) {
         input->failed = true;
-        archive_set_error(archive, EIO, "reading failed");
+        lib.archive_set_error(archive, EIO, "reading failed");
         return -1;
     }
     *ret_bytes = bytes;
@@ -275,7 +349,7 @@ static bool unpack_file(struct archive *tar, int parent, const char *last, const
     AUTO_DATA char *buffer = data_array(char, READ_BYTES, "unpacking", err);
     if (!buffer) return false;
     for (;;) {
-        la_ssize_t n = archive_read_data(tar, buffer, READ_BYTES);
+        la_ssize_t n = lib.archive_read_data(tar, buffer, READ_BYTES);
         if (n < 0) return tar_error(tar, err);
         if (n == 0) return true;
         *n_bytes += n;
@@ -289,8 +363,8 @@ static bool unpack_file(struct archive *tar, int parent, const char *last, const
 static bool unpack_entry(struct archive *tar, struct archive_entry *entry, const char *name,
                          int root, Input *input, int64_t *n_bytes, Error *err)
 {
-    mode_t type = archive_entry_filetype(entry);
-    if (archive_entry_hardlink(entry) || (type != AE_IFREG && type != AE_IFDIR))
+    mode_t type = lib.archive_entry_filetype(entry);
+    if (lib.archive_entry_hardlink(entry) || (type != AE_IFREG && type != AE_IFDIR))
         return error_set(err, ERROR_DENIED,
                          "it is a link or a device; only files and folders are unpacked");
 
@@ -311,7 +385,7 @@ static bool unpack_entries(struct archive *tar, int root, Input *input, Error *e
     int64_t n_bytes = 0;
     for (int64_t i = 0;; i++) {
         struct archive_entry *entry;
-        int code = archive_read_next_header(tar, &entry);
+        int code = lib.archive_read_next_header(tar, &entry);
         if (code == ARCHIVE_EOF) return true;
         if (code < ARCHIVE_WARN) {
             tar_error(tar, err);
@@ -321,8 +395,8 @@ static bool unpack_entries(struct archive *tar, int root, Input *input, Error *e
         if (i >= TARGZ_ENTRIES_MAX)
             return error_set(err, ERROR_LIMIT, "more than %d entries", TARGZ_ENTRIES_MAX);
 
-        const char *name = archive_entry_pathname(entry);
-        if (!name) name = archive_entry_pathname_utf8(entry);
+        const char *name = lib.archive_entry_pathname(entry);
+        if (!name) name = lib.archive_entry_pathname_utf8(entry);
         if (!name)
             return error_set(err, ERROR_INVALID, "entry %lld: its name cannot be read",
                              (long long)i + 1);
@@ -365,10 +439,11 @@ static bool unpack(Input *input, Str head, const char *folder, int64_t bytes_max
     input->packed = buffers;
     input->plain = buffers + READ_BYTES;
 
-    AUTO_ARCHIVE struct archive *tar = archive_read_new();
+    if (!need_library(err)) return false;
+    AUTO_ARCHIVE struct archive *tar = lib.archive_read_new();
     if (!tar) return error_set(err, ERROR_NO_MEMORY, "no memory for unpacking");
-    archive_read_support_format_tar(tar);
-    bool ok = archive_read_open(tar, input, NULL, give_tar_bytes, NULL) == ARCHIVE_OK
+    lib.archive_read_support_format_tar(tar);
+    bool ok = lib.archive_read_open(tar, input, NULL, give_tar_bytes, NULL) == ARCHIVE_OK
                   ? unpack_entries(tar, root, input, err)
                   : tar_error(tar, err) || error_in(err, "this is no tar archive");
     if (ok && !input->failed) ok = drain(input);
