@@ -194,11 +194,23 @@ static Refusal canon_headers(Canon *canon, const HttpRequest *request, const Sig
     return amz_sent == amz_signed ? (Refusal)-1 : REFUSAL_UNSIGNED;
 }
 
+static char *put(char *to, Str text)
+{
+    if (text.len) memcpy(to, text.ptr, text.len);
+    return to + text.len;
+}
+
+/* Its parts have the lengths that signature_parse allows. */
 static Str scope_text(const Signature *s, char buffer[static SCOPE_BYTES_MAX])
 {
-    int n = snprintf(buffer, SCOPE_BYTES_MAX, "%.*s/%.*s/%.*s/aws4_request", STR_ARG(s->day),
-                     STR_ARG(s->region), STR_ARG(s->service));
-    return (Str){buffer, (size_t)n};
+    assert(s->day.len + s->region.len + s->service.len + 16 < SCOPE_BYTES_MAX);
+    char *to = put(buffer, s->day);
+    *to++ = '/';
+    to = put(to, s->region);
+    *to++ = '/';
+    to = put(to, s->service);
+    to = put(to, STR("/aws4_request"));
+    return (Str){buffer, (size_t)(to - buffer)};
 }
 
 void signing_key_derive(Str secret, Str day, Str region, Str service, SigningKey *ret_key)
@@ -244,12 +256,16 @@ static bool verify_v4(const HttpRequest *request, const Signature *s, const Sign
 
     uint8_t hash[32];
     canon_hash(&canon, hash);
-    char scope[SCOPE_BYTES_MAX], text[SCOPE_BYTES_MAX + 128], hex[64];
-    Str scope_str = scope_text(s, scope);
-    hex_write(hash, 32, hex);
-    int n = snprintf(text, sizeof text, "AWS4-HMAC-SHA256\n%.*s\n%.*s\n%.64s", STR_ARG(s->date),
-                     STR_ARG(scope_str), hex);
-    bool right = mac_matches(key, (Str){text, (size_t)n}, s->mac);
+    char scope[SCOPE_BYTES_MAX], text[SCOPE_BYTES_MAX + 128], *to = text;
+    assert(s->date.len == 16);
+    to = put(to, STR("AWS4-HMAC-SHA256\n"));
+    to = put(to, s->date);
+    *to++ = '\n';
+    to = put(to, scope_text(s, scope));
+    *to++ = '\n';
+    hex_write(hash, 32, to);
+    to += 64;
+    bool right = mac_matches(key, (Str){text, (size_t)(to - text)}, s->mac);
     *ret_refusal = refusal != (Refusal)-1 ? refusal : REFUSAL_NO_MATCH;
     return right && refusal == (Refusal)-1;
 }
@@ -369,7 +385,8 @@ Str signature_sign(Arena *arena, Str method, Str target, Str host, const char *a
     SigningKey key;
     signing_key_derive(secret, s.day, region, service, &key);
     digest_hmac_sha256((Str){(const char *)key.bytes, sizeof key.bytes}, text, mac);
-    return arena_format(
-        arena, "AWS4-HMAC-SHA256 Credential=%.*s/%s, SignedHeaders=%s, Signature=%.*s",
-        STR_ARG(access_key), scope, strbuf_cstr(&names), STR_ARG(hex_text(arena, mac, 32)));
+    return arena_format(arena,
+                        "AWS4-HMAC-SHA256 Credential=%.*s/%.*s, SignedHeaders=%s, Signature=%.*s",
+                        STR_ARG(access_key), STR_ARG(scope_text(&s, scope)), strbuf_cstr(&names),
+                        STR_ARG(hex_text(arena, mac, 32)));
 }

@@ -202,11 +202,14 @@ static bool date_value(Str date, double *ret_time)
     if (date.len != 16 || date.ptr[8] != 'T' || date.ptr[15] != 'Z') return false;
     for (int i = 0; i < 15; i++)
         if (i != 8 && !is_digit(date.ptr[i])) return false;
-    char text[24];
-    int n = snprintf(text, sizeof text, "%.4s-%.2s-%.2sT%.2s:%.2s:%.2sZ", date.ptr, date.ptr + 4,
-                     date.ptr + 6, date.ptr + 9, date.ptr + 11, date.ptr + 13);
+    static const char form[] = "0000-00-00T00:00:00Z";
+    static const char at[] = {0, 1, 2, 3, 5, 6, 8, 9, -1, 11, 12, 14, 15, 17, 18};
+    char text[sizeof form];
+    memcpy(text, form, sizeof form);
+    for (int i = 0; i < 15; i++)
+        if (i != 8) text[(int)at[i]] = date.ptr[i];
     int64_t us;
-    if (!timestamp_parse((Str){text, (size_t)n}, &us)) return false;
+    if (!timestamp_parse((Str){text, sizeof form - 1}, &us)) return false;
     *ret_time = (double)us * 1e-6;
     return true;
 }

@@ -28,27 +28,39 @@ static void caller_of(const struct Iam *iam, const Identity *identity, Arena *ar
     ret_caller->type = (__typeof__(ret_caller->type))identity->type;
 }
 
+static bool is_scope(const KeptKey *kept, const Signature *s)
+{
+    size_t n = s->day.len + s->region.len + s->service.len;
+    if (kept->len != n || kept->day != s->day.len || kept->region != s->region.len) return false;
+    const char *p = kept->scope;
+    return memcmp(p, s->day.ptr, s->day.len) == 0 &&
+           memcmp(p + kept->day, s->region.ptr, s->region.len) == 0 &&
+           memcmp(p + kept->day + kept->region, s->service.ptr, s->service.len) == 0;
+}
+
 /* The key of (day, region, service), from the last few or made. */
 static void signing_key_of(const Identity *identity, const Signature *s, SigningKey *ret_key)
 {
     Identity *owner = (Identity *)(uintptr_t)identity; /* only what its mutex guards is changed */
-    char scope[sizeof owner->kept[0].scope];
-    int n = snprintf(scope, sizeof scope, "%.*s/%.*s/%.*s", STR_ARG(s->day), STR_ARG(s->region),
-                     STR_ARG(s->service));
-    bool fits = n > 0 && (size_t)n < sizeof scope;
+    bool found = false;
     pthread_mutex_lock(&owner->mutex);
-    for (int i = 0; i < SIGNING_KEYS_MAX && fits; i++)
-        if (strcmp(owner->kept[i].scope, scope) == 0) {
-            *ret_key = owner->kept[i].key;
-            pthread_mutex_unlock(&owner->mutex);
-            return;
-        }
+    for (int i = 0; i < SIGNING_KEYS_MAX && !found; i++) {
+        found = is_scope(&owner->kept[i], s);
+        if (found) *ret_key = owner->kept[i].key;
+    }
     pthread_mutex_unlock(&owner->mutex);
+    if (found) return;
     signing_key_derive(owner->secret, s->day, s->region, s->service, ret_key);
-    if (!fits) return;
+    if (!s->day.len || s->day.len + s->region.len + s->service.len > sizeof owner->kept[0].scope)
+        return;
     pthread_mutex_lock(&owner->mutex);
     KeptKey *kept = &owner->kept[owner->next_kept++ % SIGNING_KEYS_MAX];
-    memcpy(kept->scope, scope, (size_t)n + 1);
+    kept->day = s->day.len;
+    kept->region = s->region.len;
+    kept->len = s->day.len + s->region.len + s->service.len;
+    memcpy(kept->scope, s->day.ptr, s->day.len);
+    if (s->region.len) memcpy(kept->scope + kept->day, s->region.ptr, s->region.len);
+    memcpy(kept->scope + kept->day + kept->region, s->service.ptr, s->service.len);
     kept->key = *ret_key;
     pthread_mutex_unlock(&owner->mutex);
 }
@@ -161,8 +173,26 @@ enum { KEYS_MAX = ACCESS_CONTEXT_MAX + 72 };
 typedef struct Asking {
     PolicyRequest request;
     PolicyKey keys[KEYS_MAX];
-    char now[32], epoch[32];
 } Asking;
+
+/* The time as conditions see it, written once a second. */
+typedef struct Second {
+    time_t time;
+    char iso[32], epoch[32];
+} Second;
+
+static const Second *this_second(void)
+{
+    static _Thread_local Second second;
+    time_t now = time(NULL);
+    if (now == second.time) return &second;
+    struct tm utc;
+    gmtime_r(&now, &utc);
+    strftime(second.iso, sizeof second.iso, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    snprintf(second.epoch, sizeof second.epoch, "%lld", (long long)now);
+    second.time = now;
+    return &second;
+}
 
 static void ask_key(Asking *asking, Str name, Str value)
 {
@@ -199,13 +229,9 @@ static void ask(Asking *asking, const Caller *caller, const Identity *identity, 
             ask_key(asking, STR("aws:PrincipalArn"),
                     caller->role_arn.len ? caller->role_arn : caller->arn);
     }
-    time_t now = time(NULL);
-    struct tm utc;
-    gmtime_r(&now, &utc);
-    size_t n = strftime(asking->now, sizeof asking->now, "%Y-%m-%dT%H:%M:%SZ", &utc);
-    ask_key(asking, STR("aws:CurrentTime"), (Str){asking->now, n});
-    int m = snprintf(asking->epoch, sizeof asking->epoch, "%lld", (long long)now);
-    ask_key(asking, STR("aws:EpochTime"), (Str){asking->epoch, (size_t)m});
+    const Second *second = this_second();
+    ask_key(asking, STR("aws:CurrentTime"), str_of(second->iso));
+    ask_key(asking, STR("aws:EpochTime"), str_of(second->epoch));
 }
 
 /* What identity-based policies say: boundary and session policy each must allow as well. */

@@ -32,7 +32,8 @@ enum {
 #define IAM_FIRST_ROLE "clary"
 
 typedef struct KeptKey {
-    char scope[160]; /* day/region/service */
+    char scope[144]; /* day, region and service behind each other */
+    size_t day, region, len;
     SigningKey key;
 } KeptKey;
 
