@@ -488,7 +488,11 @@ Dispatcher *dispatcher_new(Server *server, Loop *loop)
 
 HttpHandler dispatcher_handler(Dispatcher *dispatcher)
 {
-    return (HttpHandler){.arg = dispatcher, .head = on_head, .request = on_request, .room = on_room, .lost = on_lost};
+    return (HttpHandler){.arg = dispatcher,
+                         .head = on_head,
+                         .request = on_request,
+                         .room = on_room,
+                         .lost = on_lost};
 }
 
 void dispatcher_free(Dispatcher *dispatcher)

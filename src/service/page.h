@@ -25,4 +25,8 @@ void page_table_end(Page *page, const char *none);
 /* HttpHandler.head: true when the request is one of these and has been taken. */
 bool page_head(Server *server, HttpWorkers *workers, HttpExchange *exchange);
 
+/* Tables for the parts whose folders have none (page_tables.c). */
+void endpoints_page(Server *server, Page *page);
+void buckets_page(Server *server, Page *page);
+
 #endif

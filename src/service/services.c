@@ -5,6 +5,7 @@
 #include "service/cloudwatch/metrics.h"
 #include "service/iam/access.h"
 #include "service/logs/logs.h"
+#include "service/page.h"
 #include "service/s3/objects.h"
 #include "service/sagemaker/sagemaker.h"
 #include "service/sagemaker/hosting.h"
@@ -14,12 +15,19 @@
 const Part parts[] = {
     {.name = "iam", {&iam_service, &sts_service}, iam_open, iam_close, .reset = iam_reset},
     {.name = "cloudtrail", {&cloudtrail_service}, audit_open, audit_close},
-    {.name = "s3", {&s3_service}, s3_open, s3_close, .reset = s3_reset},
+    {.name = "s3", {&s3_service}, s3_open, s3_close, .reset = s3_reset, .page = buckets_page},
     {.name = "logs", {&logs_service}, logs_open, logs_close},
     {.name = "cloudwatch", {&cloudwatch_service}, cloudwatch_open, cloudwatch_close},
     {.name = "sagemaker", {&sagemaker_service}, sagemaker_open, sagemaker_close},
-    {.name = "hosting", .open = hosting_open, .close = hosting_close, .reset = hosting_reset},
-    {.name = "training", .open = training_open, .close = training_close, .reset = training_reset,
+    {.name = "hosting",
+     .open = hosting_open,
+     .close = hosting_close,
+     .reset = hosting_reset,
+     .page = endpoints_page},
+    {.name = "training",
+     .open = training_open,
+     .close = training_close,
+     .reset = training_reset,
      .status = training_status,
      .page = training_page},
     {0},
