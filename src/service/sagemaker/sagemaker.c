@@ -5,10 +5,17 @@
 #include "service/sagemaker/hosting.h"
 #include "service/sagemaker/training.h"
 
+/* clang-format off */
 static const ServiceOperation *const tables[] = {
-    model_operations, endpoint_config_operations, endpoint_operations,
-    tag_operations,   training_operations,        NULL,
+    model_operations,
+    endpoint_config_operations,
+    endpoint_operations,
+    tag_operations,
+    search_operations,
+    training_operations,
+    NULL,
 };
+/* clang-format on */
 
 const Service sagemaker_service = {.name = "sagemaker", .tables = tables};
 

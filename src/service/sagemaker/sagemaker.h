@@ -6,7 +6,7 @@
 #include "service/resource.h"
 
 extern const Service sagemaker_service;
-extern const ServiceOperation tag_operations[]; /* tags.c */
+extern const ServiceOperation tag_operations[], search_operations[]; /* tags.c, search.c */
 
 bool sagemaker_open(Server *server,
                     Error *err); /* the resource engine; before training and hosting */
