@@ -47,13 +47,20 @@ static const struct {
 #undef SYMBOL
 };
 
-/* duckdb/libduckdb.so beside the program or up to four folders above it; NULL when it is not there. */
+/* Of a build: duckdb/libduckdb.so beside the program or up to four folders above it.  Installed:
+ * lib/clary/libduckdb.so beside the program's folder.  NULL when it is in none of them. */
 static const char *beside_program(Arena *arena)
 {
     char exe[4096];
     ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
     if (n <= 0) return NULL;
     exe[n] = 0;
+    char *name = strrchr(exe, '/');
+    if (name && name - exe > 4 && memcmp(name - 4, "/bin", 4) == 0) {
+        const char *path =
+            arena_format(arena, "%.*s/lib/clary/" NAME, (int)(name - 4 - exe), exe).ptr;
+        if (file_exists(path)) return path;
+    }
     for (int i = 0; i < 5; i++) {
         char *slash = strrchr(exe, '/');
         if (!slash) return NULL;
