@@ -223,17 +223,27 @@ static Str date_field(HttpServer *server)
     return (Str){server->date, server->date_len};
 }
 
-static bool is_field_text(Str s)
+bool http_is_field_text(Str s)
 {
     for (size_t i = 0; i < s.len; i++)
         if ((unsigned char)s.ptr[i] < ' ' || s.ptr[i] == 0x7f) return false;
     return true;
 }
 
+Str http_server_date(HttpServer *server)
+{
+    Str field = date_field(server);
+    return str_slice(field, 6, field.len - 2);
+}
+
 void http_answer_field(HttpExchange *exchange, Str name, Str value)
 {
+    if (exchange->methods) {
+        exchange->methods->field(exchange, name, value);
+        return;
+    }
     Connection *c = connection_of(exchange);
-    bool sound = http_is_token(name) && is_field_text(value);
+    bool sound = http_is_token(name) && http_is_field_text(value);
     assert(sound);
     if (!sound || c->fields.len + name.len + value.len > FIELDS_MAX) return;
     if (!bytes_reserve(&c->fields, name.len + value.len + 4)) return;
@@ -259,7 +269,7 @@ static void add_head(Connection *c, int status, Str content_type, int64_t length
 
     Bytes *out = output(c);
     const char *text = http_status_text(status);
-    if (!is_field_text(content_type)) content_type = (Str){0};
+    if (!http_is_field_text(content_type)) content_type = (Str){0};
     if (!bytes_reserve(out, HEAD_FIXED + content_type.len + c->fields.len)) {
         connection_close(c);
         return;
@@ -326,6 +336,10 @@ static void add_body(Connection *c, Str body)
 
 void http_answer(HttpExchange *exchange, int status, Str content_type, Str body)
 {
+    if (exchange->methods) {
+        exchange->methods->answer(exchange, status, content_type, body);
+        return;
+    }
     Connection *c = connection_of(exchange);
     assert(!c->answering &&
            (c->stage == STAGE_BODY || c->stage == STAGE_HANDLER || c->stage == STAGE_CLOSED));
@@ -366,6 +380,10 @@ void connection_continue_100(Connection *c)
 
 void http_answer_begin(HttpExchange *exchange, int status, Str content_type, int64_t length)
 {
+    if (exchange->methods) {
+        exchange->methods->begin(exchange, status, content_type, length);
+        return;
+    }
     Connection *c = connection_of(exchange);
     assert(!c->answering &&
            (c->stage == STAGE_BODY || c->stage == STAGE_HANDLER || c->stage == STAGE_CLOSED));
@@ -376,6 +394,10 @@ void http_answer_begin(HttpExchange *exchange, int status, Str content_type, int
 
 void http_answer_write(HttpExchange *exchange, Str piece)
 {
+    if (exchange->methods) {
+        exchange->methods->write(exchange, piece);
+        return;
+    }
     Connection *c = connection_of(exchange);
     if (c->stage == STAGE_CLOSED || piece.len == 0 || connection_request(c)->method == HTTP_HEAD)
         return;
@@ -399,11 +421,16 @@ void http_answer_write(HttpExchange *exchange, Str piece)
 
 size_t http_answer_queued(const HttpExchange *exchange)
 {
+    if (exchange->methods) return exchange->methods->queued(exchange);
     return connection_queued(connection_of(exchange));
 }
 
 void http_answer_end(HttpExchange *exchange)
 {
+    if (exchange->methods) {
+        exchange->methods->end(exchange);
+        return;
+    }
     Connection *c = connection_of(exchange);
     if (c->stage == STAGE_CLOSED) return;
     if (c->framing == FRAMING_CHUNKS && connection_request(c)->method != HTTP_HEAD)
@@ -413,6 +440,10 @@ void http_answer_end(HttpExchange *exchange)
 
 void http_answer_head(HttpExchange *exchange, int status, Str content_type, int64_t length)
 {
+    if (exchange->methods) {
+        exchange->methods->head(exchange, status, content_type, length);
+        return;
+    }
     Connection *c = connection_of(exchange);
     assert(!c->answering && connection_request(c)->method == HTTP_HEAD);
     if (c->stage == STAGE_CLOSED) return;
@@ -423,6 +454,10 @@ void http_answer_head(HttpExchange *exchange, int status, Str content_type, int6
 void http_answer_file(HttpExchange *exchange, int status, Str content_type, int fd, int64_t offset,
                       int64_t length)
 {
+    if (exchange->methods) {
+        exchange->methods->file(exchange, status, content_type, fd, offset, length);
+        return;
+    }
     Connection *c = connection_of(exchange);
     if (c->stage == STAGE_CLOSED) {
         close(fd);
@@ -441,5 +476,9 @@ void http_answer_file(HttpExchange *exchange, int status, Str content_type, int 
 
 void http_abort(HttpExchange *exchange)
 {
+    if (exchange->methods) {
+        exchange->methods->abort(exchange);
+        return;
+    }
     connection_close(connection_of(exchange));
 }

@@ -25,6 +25,7 @@ typedef enum Stage {
     STAGE_HEAD,
     STAGE_BODY,
     STAGE_HANDLER, /* the handler has the request and its answer is not complete */
+    STAGE_H2,      /* HTTP/2 has the connection */
     STAGE_FINISH,  /* the last answer is being sent */
     STAGE_LINGER,  /* input is dropped until the client has seen the answer */
     STAGE_CLOSED,
@@ -48,10 +49,12 @@ typedef struct Connection {
     uint64_t moved; /* bytes since then */
     int fd;
     uint32_t events; /* what epoll waits for */
-    Tls *tls;        /* NULL: plain */
+    struct Http2Session *h2;
+    Tls *tls; /* NULL: plain */
     const TlsMethods *tls_do;
 
     Stage stage;
+    bool served;     /* a request was read */
     bool begun;      /* a request's first byte is here */
     bool in_pieces;  /* the body goes to the handler in pieces */
     bool paused;     /* and the handler wants no more for now */
@@ -77,6 +80,33 @@ typedef struct Connection {
     int file;
     int64_t file_at, file_left;
 } Connection;
+
+/* What an exchange can do; HTTP/1.1 has its own ways, without the detour. */
+typedef struct ExchangeMethods {
+    void (*take_body)(HttpExchange *exchange);
+    void (*body_pause)(HttpExchange *exchange, bool pause);
+    void (*field)(HttpExchange *exchange, Str name, Str value);
+    void (*answer)(HttpExchange *exchange, int status, Str content_type, Str body);
+    void (*begin)(HttpExchange *exchange, int status, Str content_type, int64_t length);
+    void (*write)(HttpExchange *exchange, Str piece);
+    size_t (*queued)(const HttpExchange *exchange);
+    void (*end)(HttpExchange *exchange);
+    void (*file)(HttpExchange *exchange, int status, Str content_type, int fd, int64_t offset,
+                 int64_t length);
+    void (*head)(HttpExchange *exchange, int status, Str content_type, int64_t length);
+    void (*abort)(HttpExchange *exchange);
+    bool (*is_whole)(const HttpExchange *exchange);
+    void (*watch)(HttpExchange *exchange);
+} ExchangeMethods;
+
+/* HTTP/2 as the server knows it (http2.c). */
+typedef struct Http2 {
+    bool (*start)(Connection *c); /* false: no memory */
+    void (*input)(Connection *c, Str bytes);
+    void (*output)(Connection *c); /* makes and sends what there is; may close the connection */
+    void (*stop)(Connection *c);   /* no new streams; closes when the last has ended */
+    void (*end)(Connection *c);    /* the connection is being closed */
+} Http2;
 
 typedef struct Listener {
     LoopSource source;
@@ -157,5 +187,7 @@ void connection_established(Connection *c); /* the answer to CONNECT */
 /* Sends what there is; false when the connection is closed or the socket is full. */
 bool connection_flush(Connection *c);
 size_t connection_queued(const Connection *c);
+bool http_is_field_text(Str s); /* no control bytes */
+Str http_server_date(HttpServer *server);
 
 #endif

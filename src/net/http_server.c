@@ -83,6 +83,7 @@ void connection_close(Connection *c)
     HttpServer *server = c->server;
     c->stage = STAGE_CLOSED;
     connection_lost(c);
+    if (c->h2) server->options.http2->end(c);
     loop_remove(server->loop, c->fd, &c->source);
     loop_timer_stop(server->loop, &c->timer);
     end_tls(c);
@@ -157,7 +158,8 @@ void connection_deadline(Connection *c, double at)
 /* Sets what the connection waits for, and how long. */
 void connection_set_waits(Connection *c)
 {
-    if (c->stage >= STAGE_LINGER || c->stage == STAGE_TLS) return;
+    bool others = c->stage == STAGE_TLS || c->stage == STAGE_H2 || c->stage >= STAGE_LINGER;
+    if (others) return; /* wait for what they need */
     const HttpOptions *options = &c->server->options;
     double now = loop_now(c->server->loop);
     double moving = c->since + options->slow_seconds + (double)c->moved / options->slow_bytes;
@@ -265,6 +267,7 @@ static void begin_body(Connection *c)
     const HttpRequest *request = connection_request(c);
     size_t body_at = input->at + request->head_len;
     c->stage = STAGE_BODY;
+    c->served = true;
     const HttpOptions *options = &server->options;
     c->exchange = (HttpExchange){
         .request = request,
@@ -380,6 +383,9 @@ static bool read_body(Connection *c)
 }
 
 static void answer_connect(Connection *c);
+static bool begins_h2(const Connection *c, Str bytes);
+static void switch_to_h2(Connection *c, Str bytes);
+static const Str h2_preface;
 
 static bool read_head(Connection *c)
 {
@@ -388,12 +394,18 @@ static bool read_head(Connection *c)
     HttpRequest *request = connection_request(c);
     size_t n = input->bytes.len - input->at;
     if (n == 0) return false;
+    Str bytes = {input->bytes.ptr + input->at, n};
+    if (begins_h2(c, bytes) && n >= h2_preface.len) {
+        switch_to_h2(c, bytes);
+        return false;
+    }
     if (!c->begun) {
         http_request_init(request, input->bytes.ptr + input->at);
         c->begun = true;
         c->since = loop_now(server->loop);
     }
     request->bytes = input->bytes.ptr + input->at;
+    if (begins_h2(c, bytes)) return false;
     HttpResult result = http_request_parse(request, n, &server->options.limits);
     if (result == HTTP_REFUSED) connection_refuse(c, request->status, request->reason);
     if (result == HTTP_DONE && request->method == HTTP_CONNECT) {
@@ -409,7 +421,7 @@ static bool settle_input(Connection *c)
 {
     Input *input = connection_input(c);
     bool idle = c->stage <= STAGE_HEAD && input->at == input->bytes.len;
-    if (idle || c->stage == STAGE_FINISH) {
+    if (idle || c->stage == STAGE_H2 || c->stage == STAGE_FINISH) {
         drop_kept(c);
         c->begun = false;
         return true;
@@ -506,7 +518,7 @@ static void read_input(Connection *c)
 static bool begin_tls(Connection *c, TlsContext *context, Str name)
 {
     c->tls_do = tls_methods(context);
-    c->tls = c->tls_do->start(context, c->fd, name);
+    c->tls = c->tls_do->start(context, c->fd, name, c->server->options.http2 != NULL);
     c->stage = STAGE_TLS;
     return c->tls != NULL;
 }
@@ -520,6 +532,14 @@ static void shake_hands(Connection *c)
     case TLS_DONE: break;
     }
     c->stage = STAGE_HEAD;
+    if (c->tls_do->is_h2(c->tls)) { /* offered only where there is HTTP/2 */
+        c->stage = STAGE_H2;
+        if (!c->server->options.http2->start(c))
+            connection_close(c);
+        else
+            c->server->options.http2->output(c);
+        return;
+    }
     connection_set_waits(c);
 }
 
@@ -548,6 +568,51 @@ static void answer_connect(Connection *c)
     connection_deadline(c, loop_now(server->loop) + server->options.head_seconds);
 }
 
+/* ---- HTTP/2 ---- */
+
+static const Str h2_preface = STR_INIT("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+
+/* A connection that begins with the preface is one of HTTP/2 (prior knowledge).  True when the
+ * bytes so far may become it. */
+static bool begins_h2(const Connection *c, Str bytes)
+{
+    size_t n = MIN(bytes.len, h2_preface.len);
+    return c->server->options.http2 && !c->served && memcmp(bytes.ptr, h2_preface.ptr, n) == 0;
+}
+
+static void switch_to_h2(Connection *c, Str bytes)
+{
+    const Http2 *http2 = c->server->options.http2;
+    c->stage = STAGE_H2;
+    if (!http2->start(c)) {
+        connection_close(c);
+        return;
+    }
+    http2->input(c, bytes);
+    Input *input = connection_input(c);
+    input->at = input->bytes.len;
+    http2->output(c);
+}
+
+static void read_h2(Connection *c, uint32_t events)
+{
+    HttpServer *server = c->server;
+    if (events & EPOLLOUT) c->blocked = false;
+    for (int i = 0; i < READS_MAX && events & (EPOLLIN | EPOLLHUP | EPOLLERR); i++) {
+        Bytes *bytes = &server->input.bytes;
+        ssize_t n = connection_recv(c, bytes->ptr, bytes->capacity);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR)) break;
+        if (n <= 0) {
+            connection_close(c);
+            return;
+        }
+        server->options.http2->input(c, (Str){bytes->ptr, (size_t)n});
+        if (c->stage == STAGE_CLOSED) return;
+        if (!c->tls && (size_t)n < bytes->capacity) break;
+    }
+    server->options.http2->output(c);
+}
+
 static void ready(LoopSource *source, uint32_t events)
 {
     Connection *c = LOOP_OWNER(source, Connection, source);
@@ -557,6 +622,10 @@ static void ready(LoopSource *source, uint32_t events)
     }
     if (c->stage == STAGE_TLS) {
         shake_hands(c);
+        return;
+    }
+    if (c->stage == STAGE_H2) {
+        read_h2(c, events);
         return;
     }
     if (events & EPOLLOUT) {
@@ -585,11 +654,16 @@ static void ready(LoopSource *source, uint32_t events)
 
 bool exchange_is_whole(const HttpExchange *exchange)
 {
+    if (exchange->methods) return exchange->methods->is_whole(exchange);
     return LOOP_OWNER(exchange, Connection, exchange)->stage != STAGE_BODY;
 }
 
 void exchange_watch(HttpExchange *exchange)
 {
+    if (exchange->methods) {
+        exchange->methods->watch(exchange);
+        return;
+    }
     Connection *c = LOOP_OWNER(exchange, Connection, exchange);
     if (c->stage != STAGE_HANDLER || c->watched) return;
     c->watched = true;
@@ -598,6 +672,10 @@ void exchange_watch(HttpExchange *exchange)
 
 void http_take_body(HttpExchange *exchange)
 {
+    if (exchange->methods) {
+        exchange->methods->take_body(exchange);
+        return;
+    }
     Connection *c = LOOP_OWNER(exchange, Connection, exchange);
     assert(c->stage == STAGE_BODY && c->body_len == 0 && exchange->handler->body);
     c->in_pieces = true;
@@ -610,6 +688,10 @@ void http_answer_by(HttpExchange *exchange, const HttpHandler *handler)
 
 void http_body_pause(HttpExchange *exchange, bool pause)
 {
+    if (exchange->methods) {
+        exchange->methods->body_pause(exchange, pause);
+        return;
+    }
     Connection *c = LOOP_OWNER(exchange, Connection, exchange);
     if (c->stage != STAGE_BODY || c->paused == pause) return;
     c->paused = pause;
@@ -791,7 +873,10 @@ void http_server_stop(HttpServer *server, void (*stopped)(void *arg), void *arg)
     close_listeners(server);
     for (Connection *c = server->first, *next; c; c = next) {
         next = c->next;
-        if (c->stage <= STAGE_HEAD && !c->begun && !c->blocked && c->file < 0) connection_close(c);
+        if (c->stage == STAGE_H2)
+            server->options.http2->stop(c);
+        else if (c->stage <= STAGE_HEAD && !c->begun && !c->blocked && c->file < 0)
+            connection_close(c);
     }
     server->stop_timer.fire = stop_now;
     loop_timer_start(server->loop, &server->stop_timer,

@@ -1,7 +1,7 @@
 #ifndef CLARY_NET_HTTP_SERVER_H
 #define CLARY_NET_HTTP_SERVER_H
 
-/* An HTTP/1.1 server on an event loop.  One server per loop, one loop per thread; a server and its
+/* An HTTP server on an event loop: HTTP/1.1, and HTTP/2 where the options say so.  One server per loop, one loop per thread; a server and its
  * exchanges belong to that thread.
  *
  * An exchange is a request and its answer.  A connection has one at a time: requests that a client
@@ -29,6 +29,7 @@ typedef struct HttpExchange {
 
     /* Who is called for this exchange instead of the server's handler: set by http_answer_by. */
     const struct HttpHandler *handler;
+    const struct ExchangeMethods *methods; /* of HTTP/2; NULL: HTTP/1.1 */
 } HttpExchange;
 
 typedef struct HttpHandler {
@@ -72,6 +73,8 @@ typedef struct HttpOptions {
      * 501. */
     TlsContext *proxy;
     bool (*proxy_for)(Str host);
+
+    const struct Http2 *http2; /* &http2 (http2.h), or NULL: HTTP/1.1 only */
 } HttpOptions;
 
 extern const HttpOptions http_options; /* security.md section 6 and 8 */

@@ -47,7 +47,7 @@ struct TlsContext {
 
 struct Tls {
     SSL *ssl;
-    TlsContext *context;
+    bool h2; /* is offered */
     char name[NAME_MAX_LEN + 1];
 };
 
@@ -218,11 +218,11 @@ static int choose_certificate(SSL *ssl, void *arg)
 
 /* ---- sessions ---- */
 
-static Tls *start_session(TlsContext *context, int fd, Str name)
+static Tls *start_session(TlsContext *context, int fd, Str name, bool h2)
 {
     Tls *tls = calloc(1, sizeof *tls);
     if (!tls) return NULL;
-    tls->context = context;
+    tls->h2 = h2;
     tls->ssl = SSL_new(context->ssl);
     if (!tls->ssl || SSL_set_fd(tls->ssl, fd) != 1) {
         SSL_free(tls->ssl);
@@ -314,13 +314,15 @@ static const TlsMethods methods = {
 
 /* ---- contexts ---- */
 
-static int choose_protocol(SSL *ssl UNUSED, const unsigned char **out, unsigned char *out_len,
+static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_len,
                            const unsigned char *in, unsigned in_len, void *arg UNUSED)
 {
     static const unsigned char ours[] = "\x02h2\x08http/1.1";
+    const Tls *tls = SSL_get_app_data(ssl);
+    unsigned skip = tls->h2 ? 0 : 3;
     unsigned char *chosen;
-    if (SSL_select_next_proto(&chosen, out_len, ours, sizeof ours - 1, in, in_len) !=
-        OPENSSL_NPN_NEGOTIATED)
+    if (SSL_select_next_proto(&chosen, out_len, ours + skip, (unsigned)sizeof ours - 1 - skip, in,
+                              in_len) != OPENSSL_NPN_NEGOTIATED)
         return SSL_TLSEXT_ERR_ALERT_FATAL;
     *out = chosen;
     return SSL_TLSEXT_ERR_OK;

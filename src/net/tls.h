@@ -44,8 +44,9 @@ enum { TLS_RECORD = 16 << 10 };
 typedef enum TlsState { TLS_DONE, TLS_READ, TLS_WRITE, TLS_FAILED } TlsState;
 
 typedef struct TlsMethods {
-    /* The server's side on a connected socket; name: for clients that send none (SNI).  Or NULL. */
-    Tls *(*start)(TlsContext *context, int fd, Str name);
+    /* The server's side on a connected socket; name: for clients that send none (SNI); h2: offer
+     * HTTP/2.  Or NULL. */
+    Tls *(*start)(TlsContext *context, int fd, Str name, bool h2);
     void (*end)(Tls *tls); /* does not close the socket */
     /* Goes on with the handshake: READ and WRITE say what it waits for. */
     TlsState (*handshake)(Tls *tls);
