@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 
-from _claryd import Claryd, expect_error, main, program, wait_until
+from _claryd import Claryd, Skip, expect_error, main, program, wait_until
 
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1"
 ROLE = "arn:aws:iam::123456789012:role/service-role/sage"
@@ -369,6 +369,65 @@ def test_endpoints_come_back_after_kill_9_and_after_a_restart():
             assert seconds < 2, "served again after %.2f s" % seconds
             assert servers_of(server) == before, "the model server did not outlive the crash"
     wait_until(lambda: not servers_of(server), what="the end of all servers")
+
+
+SERVE = """#!/usr/bin/env python3
+import http.server, json, os, sys
+base = os.environ["SAGEMAKER_BASE_DIR"]
+model = json.load(open(base + "/model/model.json"))
+print("serving", model["name"], sys.argv[1], flush=True)
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def answer(self, status, body):
+        self.send_response(status)
+        self.send_header("Content-Type", "text/plain")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def do_GET(self):
+        self.answer(200, b"")
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if body == b"hosts":
+            try:
+                open(%r).read()
+                return self.answer(200, b"I can read the host's files")
+            except OSError:
+                return self.answer(200, b"no")
+        self.answer(200, (model["name"] + os.environ["GREETING"]).encode() + body)
+    def log_message(self, *_):
+        pass
+http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["SAGEMAKER_BIND_TO_PORT"])), Handler).serve_forever()
+"""
+
+
+def test_a_program_of_ones_own():
+    import io
+    import tarfile
+    with Claryd() as server:
+        h = Hosting(server)
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+            text = b'{"name": "mine"}'
+            entry = tarfile.TarInfo("model.json")
+            entry.size = len(text)
+            archive.addfile(entry, io.BytesIO(text))
+        h.s3.put_object(Bucket="models", Key="mine.tar.gz", Body=packed.getvalue())
+        h.s3.put_object(Bucket="models", Key="program/serve", Body=(SERVE % os.path.join(server.folder, "clary.db")).encode())
+        h.sm.create_model(ModelName="mine", ExecutionRoleArn=ROLE, PrimaryContainer={
+            "Image": "s3://models/program/", "ModelDataUrl": "s3://models/mine.tar.gz", "Environment": {"GREETING": " says "}})
+        h.config("c", ("AllTraffic", "mine", 1, 1.0))
+        h.sm.create_endpoint(EndpointName="e", EndpointConfigName="c")
+        got = wait_until(lambda: h.state("e") != "Creating" and h.sm.describe_endpoint(EndpointName="e"), what="the start")
+        if got["EndpointStatus"] == "Failed" and "cannot confine" in got["FailureReason"]:
+            raise Skip(got["FailureReason"])
+        assert got["EndpointStatus"] == "InService", got["FailureReason"]
+        ask = lambda body: h.runtime.invoke_endpoint(EndpointName="e", Body=body)["Body"].read()  # noqa
+        assert ask(b"hello") == b"mine says hello"
+        assert ask(b"hosts") == b"no"
+        logs = server.client("logs")
+        wait_until(lambda: any("serving mine serve" in e["message"] for e in logs.filter_log_events(
+            logGroupName="/aws/sagemaker/Endpoints/e", logStreamNamePrefix="AllTraffic/")["events"]), what="its log line")
 
 
 if __name__ == "__main__":

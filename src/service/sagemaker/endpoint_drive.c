@@ -232,6 +232,13 @@ static bool plan_model(Server *server, Str region, Str name, double now, Arena *
     Json *container, *containers = json_new_array(arena), *images = json_new_array(arena),
                      *image = json_new_object(arena);
     if (!model_prepare(server, primary, arena, &container, err)) return false;
+    if (json_get(container, "Program") &&
+        json_get_bool(model.document, "EnableNetworkIsolation", false))
+        return error_set(
+            err, ERROR_UNSUPPORTED,
+            "Model \"%.*s\" asks for EnableNetworkIsolation, which clary cannot give a "
+            "program that listens on a port",
+            STR_ARG(name));
     json_push(arena, containers, container);
     json_set_text(arena, image, "SpecifiedImage", json_get_text(primary, "Image"));
     json_set_text(arena, image, "ResolvedImage", json_get_text(primary, "Image"));

@@ -52,11 +52,13 @@ static bool hash_file(const char *path, char ret_hex[static 65], Error *err)
 }
 
 /* The final folder; *ret_made false when it has to be filled first, at *ret_temporary. */
-static bool model_folder(Server *server, const char *hash, Arena *arena, const char **ret_folder,
-                         const char **ret_temporary, bool *ret_made, Error *err)
+static bool model_folder(Server *server, const char *hash, bool program, Arena *arena,
+                         const char **ret_folder, const char **ret_temporary, bool *ret_made,
+                         Error *err)
 {
     const char *models = path_join(arena, server->options->home, "endpoints/models");
-    *ret_folder = path_join(arena, models, hash);
+    const char *name = arena_format(arena, "%s%s", program ? "program-" : "", hash).ptr;
+    *ret_folder = path_join(arena, models, name);
     *ret_made = folder_exists(*ret_folder);
     if (*ret_made) return true;
     if (!folder_make(models, err)) return false;
@@ -66,23 +68,31 @@ static bool model_folder(Server *server, const char *hash, Arena *arena, const c
     return true;
 }
 
-/* Another thread may have been faster: its folder is as good. */
-static bool model_rename(const char *temporary, const char *folder, Error *err)
+static int make_executable(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
+    (void)st, (void)ftw;
+    return type == FTW_F ? chmod(path, 0755) : 0;
+}
+
+/* Another thread may have been faster: its folder is as good. */
+static bool model_rename(const char *temporary, const char *folder, bool program, Error *err)
+{
+    /* Objects have no permissions: all that could be a program is one. */
+    if (program) nftw(temporary, make_executable, 32, FTW_PHYS);
     if (chmod(temporary, 0755) == 0 && rename(temporary, folder) == 0) return true;
     int code = errno;
     remove_tree(temporary);
     return folder_exists(folder) || error_sys(err, code, "renaming to '%s'", folder);
 }
 
-static bool fetch_archive(Server *server, const S3Object *object, Str uri, Arena *arena,
-                          const char **ret_folder, Error *err)
+static bool fetch_archive(Server *server, const S3Object *object, Str uri, bool program,
+                          Arena *arena, const char **ret_folder, Error *err)
 {
     const char *path = arena_cstr(arena, object->path), *temporary = NULL;
     char hash[65];
     bool made;
     if (!hash_file(path, hash, err) ||
-        !model_folder(server, hash, arena, ret_folder, &temporary, &made, err))
+        !model_folder(server, hash, program, arena, ret_folder, &temporary, &made, err))
         return false;
     if (made) return true;
     if (!targz_unpack(path, temporary, 0, err)) {
@@ -90,12 +100,13 @@ static bool fetch_archive(Server *server, const S3Object *object, Str uri, Arena
         return error_in(err, "Failed to extract model data archive from URL \"%.*s\"",
                         STR_ARG(uri));
     }
-    return model_rename(temporary, *ret_folder, err);
+    return model_rename(temporary, *ret_folder, program, err);
 }
 
-static bool copy_object(const char *from, const char *to, Error *err)
+/* `program`: its mode will be changed, so it must not be the store's own file. */
+static bool copy_object(const char *from, const char *to, bool program, Error *err)
 {
-    if (link(from, to) == 0) return true;
+    if (!program && link(from, to) == 0) return true;
     AUTO_FD int in = open(from, O_RDONLY | O_CLOEXEC);
     AUTO_FD int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (in < 0 || out < 0) return error_sys(err, errno, "copying '%s' to '%s'", from, to);
@@ -116,7 +127,7 @@ static bool safe_path(Str path)
 }
 
 /* ModelDataSource with uncompressed objects below a prefix. */
-static bool fetch_prefix(Server *server, Str bucket, Str prefix, Arena *arena,
+static bool fetch_prefix(Server *server, Str bucket, Str prefix, bool program, Arena *arena,
                          const char **ret_folder, Error *err)
 {
     S3Object *objects;
@@ -135,8 +146,8 @@ static bool fetch_prefix(Server *server, Str bucket, Str prefix, Arena *arena,
     digest_end(&digest, bytes);
     const char *temporary = NULL;
     bool made;
-    if (!model_folder(server, hex_text(arena, bytes, 32).ptr, arena, ret_folder, &temporary, &made,
-                      err))
+    if (!model_folder(server, hex_text(arena, bytes, 32).ptr, program, arena, ret_folder,
+                      &temporary, &made, err))
         return false;
     for (size_t i = 0; !made && i < n; i++) {
         Str rest = str_from(objects[i].key, prefix.len);
@@ -149,16 +160,16 @@ static bool fetch_prefix(Server *server, Str bucket, Str prefix, Arena *arena,
         *slash = 0;
         ok = ok && folder_make(to, err);
         *slash = '/';
-        ok = ok && copy_object(arena_cstr(arena, objects[i].path), to, err);
+        ok = ok && copy_object(arena_cstr(arena, objects[i].path), to, program, err);
         if (!ok) {
             remove_tree(temporary);
             return false;
         }
     }
-    return made || model_rename(temporary, *ret_folder, err);
+    return made || model_rename(temporary, *ret_folder, program, err);
 }
 
-static bool fetch_model(Server *server, const Json *container, Arena *arena,
+static bool fetch_model(Server *server, const Json *container, bool program, Arena *arena,
                         const char **ret_folder, Error *err)
 {
     const Json *source = json_path(container, "ModelDataSource.S3DataSource");
@@ -170,10 +181,10 @@ static bool fetch_model(Server *server, const Json *container, Arena *arena,
     if (!uri.ptr) return true;
     bool ok = s3_address(uri, &bucket, &key) ||
               error_set(err, ERROR_INVALID, "it is no address of the form s3://bucket/key");
-    if (ok && prefix) ok = fetch_prefix(server, bucket, key, arena, ret_folder, err);
+    if (ok && prefix) ok = fetch_prefix(server, bucket, key, program, arena, ret_folder, err);
     if (ok && !prefix) {
         ok = s3_find(server, bucket, key, arena, &object, err);
-        if (ok) return fetch_archive(server, &object, uri, arena, ret_folder, err);
+        if (ok) return fetch_archive(server, &object, uri, program, arena, ret_folder, err);
     }
     if (ok) return true;
     Error why = *err;
@@ -201,7 +212,7 @@ bool model_prepare(Server *server, const Json *container, Arena *arena, Json **r
             err, ERROR_UNSUPPORTED,
             "Inference scripts (script mode of image \"%.*s\") are not served by clary yet",
             STR_ARG(uri));
-    if (!fetch_model(server, container, arena, &folder, err)) return false;
+    if (!fetch_model(server, container, false, arena, &folder, err)) return false;
     if (!folder && image.kind == IMAGE_BUILT_IN)
         return error_set(err, ERROR_INVALID, "Algorithm %.*s needs ModelDataUrl",
                          STR_ARG(image.name));
@@ -216,8 +227,11 @@ bool model_prepare(Server *server, const Json *container, Arena *arena, Json **r
             json_set(arena, data, "S3DataSource", s3);
             json_set(arena, source, "ModelDataSource", data);
         }
-        if (!fetch_model(server, source, arena, &program, err)) return false;
+        if (!fetch_model(server, source, true, arena, &program, err)) return false;
     }
+    if (program && !file_exists(path_join(arena, program, "serve")))
+        return error_set(err, ERROR_NOT_FOUND, "Program \"%.*s\" has no executable named 'serve'",
+                         STR_ARG(uri));
     Json *plan = json_new_object(arena);
     json_set_text(arena, plan, "Kind",
                   image.kind == IMAGE_PROGRAM ? STR("program") : STR("built-in"));

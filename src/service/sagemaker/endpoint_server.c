@@ -16,6 +16,7 @@
 #include "base/memory.h"
 #include "format/json_build.h"
 #include "net/http_client.h"
+#include "net/http_server.h"
 #include "service/logs/logs.h"
 #include "service/sagemaker/deploy.h"
 
@@ -36,6 +37,10 @@ typedef struct ServerState {
     Str region, endpoint, variant, group;
     const char *process, *output, *output_at;
     const char *const *argv, *const *env;
+    const char *folder;
+    const Mount *mounts;
+    int n_mounts;
+    bool confined;
     double startup_seconds;
     pthread_t runner;
     /* under hosting->mutex: */
@@ -66,7 +71,7 @@ static bool may_pass(Str name)
     return false;
 }
 
-static void make_command(ServerState *state, const ModelServerSpec *spec)
+static void make_own_command(ServerState *state, const ModelServerSpec *spec)
 {
     Arena *arena = &state->arena;
     const Json *container = spec->container, *environment = json_get(container, "Environment");
@@ -95,6 +100,103 @@ static void make_command(ServerState *state, const ModelServerSpec *spec)
                            .ptr;
     }
     state->env = env;
+}
+
+/* A port that is free now; kept beside the log, so that a process that outlives claryd is found again. */
+static bool choose_port(ServerState *state, int *ret_port, Error *err)
+{
+    const char *path = arena_format(&state->arena, "%s.port", state->output).ptr;
+    Str text;
+    int64_t port;
+    int fd, found = 0;
+    Error none;
+    if (file_read(path, 16, &state->arena, &text, &none) && str_to_int64(str_trim(text), &port) &&
+        port > 0 && port < 65536) {
+        *ret_port = (int)port;
+        return true;
+    }
+    if (!http_listen_tcp("127.0.0.1", 0, false, &fd, &found, err)) return false;
+    close(fd);
+    *ret_port = found;
+    return file_commit(path, arena_format(&state->arena, "%d\n", found), err);
+}
+
+static void add_all_environment(ServerState *state, const Json *environment, const char **env,
+                                int *n)
+{
+    for (size_t i = 0; environment && i < environment->n && *n < ENVIRONMENT_MAX; i++) {
+        const JsonMember *member = &environment->members[i];
+        if (member->value->type != JSON_STRING ||
+            memchr(member->value->text.ptr, 0, member->value->text.len))
+            continue;
+        env[(*n)++] = arena_format(&state->arena, "%.*s=%.*s", STR_ARG(member->name),
+                                   STR_ARG(member->value->text))
+                          .ptr;
+    }
+}
+
+/* A user's program, in the sandbox, by the container contract: `serve`, below /opt/ml, on the port that
+ * SAGEMAKER_BIND_TO_PORT names. */
+static bool make_program_command(ServerState *state, const ModelServerSpec *spec, Error *err)
+{
+    Arena *arena = &state->arena;
+    const ServerOptions *options = state->hosting->server->options;
+    const Json *container = spec->container;
+    Str folder = json_get_text(container, "Folder");
+    const char *program = arena_cstr(arena, json_get_text(container, "Program"));
+    unsigned features;
+    int port, n = 0;
+    if (!sandbox_features(&features, err)) return false;
+    state->confined = sandbox_confines(features);
+    if (!state->confined && !options->allow_unconfined)
+        return error_set(err, ERROR_UNSUPPORTED,
+                         "this machine cannot confine users' programs (clary doctor says what is "
+                         "missing); start the server with --allow-unconfined to run them anyway");
+    bool inside = state->confined && (features & SANDBOX_NAMESPACES);
+    if (!choose_port(state, &port, err)) return false;
+    state->server->address = (char *)(uintptr_t)arena_format(arena, "127.0.0.1:%d", port).ptr;
+    const char *base = inside ? "/opt/ml" : arena_format(arena, "%s.base", state->output).ptr;
+    Mount *mounts = arena_array(arena, Mount, 3);
+    const char *at = inside ? "/opt/program" : program;
+    mounts[state->n_mounts++] = (Mount){program, at, false};
+    if (folder.len) {
+        const char *model = arena_cstr(arena, folder);
+        mounts[state->n_mounts++] = (Mount){model, inside ? "/opt/ml/model" : model, false};
+        if (!inside) {
+            const char *link_path = path_join(arena, base, "model");
+            if (!folder_make(base, err)) return false;
+            unlink(link_path);
+            if (symlink(model, link_path) != 0)
+                return error_sys(err, errno, "linking '%s'", link_path);
+            mounts[state->n_mounts++] = (Mount){base, base, true};
+        }
+    }
+    state->mounts = mounts;
+    state->folder = at;
+    const char **argv = arena_array(arena, const char *, 3),
+               **env = arena_array(arena, const char *, ENVIRONMENT_MAX + 16);
+    argv[0] = path_join(arena, at, "serve");
+    argv[1] = "serve";
+    state->argv = argv;
+    add_all_environment(state, json_get(container, "Environment"), env, &n);
+    env[n++] = arena_format(arena, "SAGEMAKER_BIND_TO_PORT=%d", port).ptr;
+    env[n++] = arena_format(arena, "SAGEMAKER_BASE_DIR=%s", base).ptr;
+    env[n++] = arena_format(arena, "AWS_REGION=%.*s", STR_ARG(state->region)).ptr;
+    env[n++] = arena_format(arena, "AWS_DEFAULT_REGION=%.*s", STR_ARG(state->region)).ptr;
+    env[n++] = "PATH=/usr/local/bin:/usr/bin:/bin";
+    env[n++] = "HOME=/tmp";
+    env[n++] = "LANG=C.UTF-8";
+    env[n++] = "PYTHONUNBUFFERED=1";
+    state->env = env;
+    return true;
+}
+
+static bool make_command(ServerState *state, const ModelServerSpec *spec, Error *err)
+{
+    state->folder = state->hosting->home;
+    if (json_get(spec->container, "Program")) return make_program_command(state, spec, err);
+    make_own_command(state, spec);
+    return true;
 }
 
 static bool make_names(ServerState *state, const ModelServerSpec *spec, Error *err)
@@ -212,7 +314,10 @@ static bool start_process(ServerState *state, Error *err)
         .name = state->process,
         .argv = state->argv,
         .env = state->env,
-        .folder = state->hosting->home,
+        .folder = state->folder,
+        .mounts = state->mounts,
+        .n_mounts = state->n_mounts,
+        .confined = state->confined,
         .output = state->output,
         .output_fd = -1,
         .status_fd = -1,
@@ -380,7 +485,8 @@ static void finish(ServerState *state)
     log_pump(state, true);
     unlink(state->output);
     unlink(state->output_at);
-    unlink(state->server->address);
+    if (state->server->address[0] == '/') unlink(state->server->address);
+    unlink(arena_format(&state->arena, "%s.port", state->output).ptr);
     model_server_unref(state->server);
     pthread_mutex_lock(&hosting->mutex);
     hosting->n_threads--;
@@ -447,9 +553,8 @@ bool model_server_start(Hosting *hosting, const ModelServerSpec *spec, ModelServ
                            .server = server,
                            .startup_seconds = spec->startup_seconds,
                            .started = clock_seconds()};
-    bool ok = make_names(state, spec, err);
+    bool ok = make_names(state, spec, err) && make_command(state, spec, err);
     if (ok) {
-        make_command(state, spec);
         log_position_load(state);
         Error ignored;
         logs_make_stream(hosting->server, state->region, state->group, str_of(server->stream),
