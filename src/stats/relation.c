@@ -1,0 +1,478 @@
+/* Correlations, contingency tables, variance inflation.
+ *
+ * Pearson: columns are centered by their means, and sums of products are taken in tiles of TILE x TILE columns over blocks of rows
+ * that stay in the first cache.  Where columns lack values, four sums of a pair take the place of one (n, x, x^2, xy), from columns whose
+ * missing values are 0 and from masks of 0 and 1; centering first keeps them exact. */
+
+#include "stats/relation.h"
+
+#include "stats/relation.h"
+
+#include "base/arena.h"
+#include "base/memory.h"
+#include "stats/distribution.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { TILE = 4, BLOCK_ROWS = 2048 };
+
+/* ---- Pearson ---- */
+
+typedef struct Products {
+    const double *const *left, *const *right; /* columns */
+    int32_t n_cols;
+    int64_t n_rows;
+    double *out; /* n_cols x n_cols: sum over rows of left[i] * right[j] */
+    bool symmetric;
+} Products;
+
+/* TILE x TILE sums of products over some rows, four lanes each. */
+static void tile_products(const double *const left[TILE], const double *const right[TILE],
+                          int64_t begin, int64_t end, double sums[TILE][TILE])
+{
+    typedef double Lanes __attribute__((vector_size(32)));
+    Lanes acc[TILE][TILE] = {{{0}}};
+    int64_t r = begin;
+    for (; r + 4 <= end; r += 4) {
+        Lanes a[TILE], b[TILE];
+        for (int i = 0; i < TILE; i++) memcpy(&a[i], left[i] + r, sizeof a[i]);
+        for (int j = 0; j < TILE; j++) memcpy(&b[j], right[j] + r, sizeof b[j]);
+        for (int i = 0; i < TILE; i++)
+            for (int j = 0; j < TILE; j++) acc[i][j] += a[i] * b[j];
+    }
+    for (int i = 0; i < TILE; i++)
+        for (int j = 0; j < TILE; j++) {
+            double sum = (acc[i][j][0] + acc[i][j][1]) + (acc[i][j][2] + acc[i][j][3]);
+            for (int64_t k = r; k < end; k++) sum += left[i][k] * right[j][k];
+            sums[i][j] += sum;
+        }
+}
+
+/* One row of tiles. */
+static void product_rows(void *arg, size_t chunk, size_t begin, size_t end)
+{
+    const Products *p = arg;
+    (void)chunk;
+    int32_t n = p->n_cols;
+    for (int32_t i = (int32_t)begin * TILE; i < MIN((int32_t)end * TILE, n); i += TILE)
+        for (int32_t j = p->symmetric ? i : 0; j < n; j += TILE) {
+            const double *left[TILE], *right[TILE];
+            double sums[TILE][TILE] = {{0}};
+            for (int k = 0; k < TILE; k++) {
+                left[k] = p->left[MIN(i + k, n - 1)];
+                right[k] = p->right[MIN(j + k, n - 1)];
+            }
+            for (int64_t r = 0; r < p->n_rows; r += BLOCK_ROWS)
+                tile_products(left, right, r, MIN(r + BLOCK_ROWS, p->n_rows), sums);
+            for (int a = 0; a < TILE && i + a < n; a++)
+                for (int b = 0; b < TILE && j + b < n; b++) {
+                    p->out[(size_t)(i + a) * (size_t)n + (size_t)(j + b)] = sums[a][b];
+                    if (p->symmetric)
+                        p->out[(size_t)(j + b) * (size_t)n + (size_t)(i + a)] = sums[a][b];
+                }
+        }
+}
+
+static void products(Pool *pool, Products p)
+{
+    parallel_for(pool, ((size_t)p.n_cols + TILE - 1) / TILE, 1, product_rows, &p);
+}
+
+typedef struct Centered {
+    double **x, **mask, **square; /* mask and square only where something is missing */
+    bool any_missing;
+} Centered;
+
+typedef struct CenterWork {
+    const double *const *columns;
+    Centered *out;
+    int64_t n_rows;
+} CenterWork;
+
+static void center_columns(void *arg, size_t chunk, size_t begin, size_t end)
+{
+    const CenterWork *work = arg;
+    (void)chunk;
+    for (size_t j = begin; j < end; j++) {
+        const double *x = work->columns[j];
+        double *to = work->out->x[j], sum = 0;
+        int64_t n = 0;
+        for (int64_t i = 0; i < work->n_rows; i++)
+            if (x[i] == x[i]) {
+                sum += x[i];
+                n++;
+            }
+        double mean = n ? sum / (double)n : 0;
+        for (int64_t i = 0; i < work->n_rows; i++) to[i] = x[i] == x[i] ? x[i] - mean : 0;
+        if (!work->out->any_missing) continue;
+        for (int64_t i = 0; i < work->n_rows; i++) {
+            work->out->mask[j][i] = x[i] == x[i];
+            work->out->square[j][i] = to[i] * to[i];
+        }
+    }
+}
+
+static double clipped(double r)
+{
+    return r > 1 ? 1 : r < -1 ? -1 : r;
+}
+
+bool pearson_matrix(Pool *pool, const double *const *columns, int32_t n_cols, int64_t n_rows,
+                    double *ret_r, double *ret_covariance, int64_t *ret_counts, Error *err)
+{
+    ARENA(arena);
+    size_t p = (size_t)n_cols, n = (size_t)n_rows;
+    Centered c = {arena_array(&arena, double *, p), arena_array(&arena, double *, p),
+                  arena_array(&arena, double *, p), false};
+    for (size_t j = 0; j < p && !c.any_missing; j++)
+        for (size_t i = 0; i < n && !c.any_missing; i++)
+            c.any_missing = columns[j][i] != columns[j][i];
+
+    size_t copies = c.any_missing ? 3 : 1, stride = (n + 7) & ~(size_t)7;
+    AUTO_DATA double *space = data_array(double, copies *p *stride, "centered columns", err);
+    AUTO_DATA double *sums = data_array(double, 4 * p * p, "sums of products", err);
+    if (!space || !sums) return false;
+    for (size_t j = 0; j < p; j++) {
+        c.x[j] = space + j * stride;
+        if (!c.any_missing) continue;
+        c.mask[j] = space + (p + j) * stride;
+        c.square[j] = space + (2 * p + j) * stride;
+    }
+    parallel_for(pool, p, 1, center_columns, &(CenterWork){columns, &c, n_rows});
+
+    double *xy = sums, *count = sums + p * p, *x = sums + 2 * p * p, *xx = sums + 3 * p * p;
+    const double *const *cx = (const double *const *)c.x, *const *cm = (const double *const *)
+                                                                           c.mask;
+    products(pool, (Products){cx, cx, n_cols, n_rows, xy, true});
+    if (c.any_missing) {
+        products(pool, (Products){cm, cm, n_cols, n_rows, count, true});
+        products(pool,
+                 (Products){cx, cm, n_cols, n_rows, x, false}); /* sum of x_i where j is there */
+        products(pool, (Products){(const double *const *)c.square, cm, n_cols, n_rows, xx, false});
+    }
+    for (size_t i = 0; i < p; i++)
+        for (size_t j = 0; j < p; j++) {
+            size_t at = i * p + j, back = j * p + i;
+            double m = c.any_missing ? count[at] : (double)n_rows, sxy = xy[at],
+                   sxx = xy[i * p + i], syy = xy[j * p + j];
+            if (c.any_missing) {
+                sxy -= x[at] * x[back] / m;
+                sxx = xx[at] - x[at] * x[at] / m;
+                syy = xx[back] - x[back] * x[back] / m;
+            }
+            bool defined = m >= 2 && sxx > 0 && syy > 0;
+            if (ret_r) ret_r[at] = !defined ? NAN : i == j ? 1 : clipped(sxy / sqrt(sxx * syy));
+            if (ret_covariance) ret_covariance[at] = m >= 2 ? sxy / (m - 1) : NAN;
+            if (ret_counts) ret_counts[at] = (int64_t)m;
+        }
+    return true;
+}
+
+double pearson_p(double r, int64_t n)
+{
+    if (isnan(r) || n < 3) return NAN;
+    if (fabs(r) >= 1) return 0;
+    double freedom = (double)(n - 2);
+    return t_two_sided(r * sqrt(freedom / (1 - r * r)), freedom);
+}
+
+/* ---- Spearman ---- */
+
+typedef struct RankWork {
+    const Sorted *const *sorted;
+    double **ranks;
+} RankWork;
+
+static void rank_columns(void *arg, size_t chunk, size_t begin, size_t end)
+{
+    const RankWork *work = arg;
+    (void)chunk;
+    for (size_t j = begin; j < end; j++) sorted_ranks(work->sorted[j], work->ranks[j]);
+}
+
+/* Average ranks of column a among the rows where b has a value too. */
+static void ranks_within(const Sorted *a, const double *b_ranks, double *ranks)
+{
+    int64_t rank = 0;
+    for (int64_t i = 0; i < a->n_rows; i++) ranks[i] = NAN;
+    for (int64_t i = 0; i < a->n;) {
+        int64_t end = i, first = rank;
+        double value = sorted_at(a, i);
+        for (; end < a->n && sorted_at(a, end) == value; end++)
+            rank += b_ranks[a->rows[end]] == b_ranks[a->rows[end]];
+        for (; i < end; i++)
+            if (b_ranks[a->rows[i]] == b_ranks[a->rows[i]])
+                ranks[a->rows[i]] = (double)(first + 1 + rank) / 2;
+    }
+}
+
+bool spearman_matrix(Pool *pool, const Sorted *const *sorted, int32_t n_cols, int64_t n_rows,
+                     double *ret_rho, Error *err)
+{
+    ARENA(arena);
+    size_t p = (size_t)n_cols, n = (size_t)n_rows;
+    double **ranks = arena_array(&arena, double *, p);
+    AUTO_DATA double *space = data_array(double, (p + 2) * n, "ranks", err);
+    if (!space) return false;
+    for (size_t j = 0; j < p; j++) ranks[j] = space + j * n;
+    parallel_for(pool, p, 1, rank_columns, &(RankWork){sorted, ranks});
+    if (!pearson_matrix(pool, (const double *const *)ranks, n_cols, n_rows, ret_rho, NULL, NULL,
+                        err))
+        return false;
+    double *pair[2] = {space + p * n, space + (p + 1) * n}, r[4];
+    for (size_t i = 0; i < p; i++)
+        for (size_t j = i + 1; j < p; j++) {
+            if (sorted[i]->n == n_rows && sorted[j]->n == n_rows) continue;
+            ranks_within(sorted[i], ranks[j], pair[0]);
+            ranks_within(sorted[j], ranks[i], pair[1]);
+            if (!pearson_matrix(NULL, (const double *const *)pair, 2, n_rows, r, NULL, NULL, err))
+                return false;
+            ret_rho[i * p + j] = ret_rho[j * p + i] = r[1];
+        }
+    return true;
+}
+
+/* ---- Kendall ---- */
+
+/* Sorts y and counts the exchanges that neighbors would have needed: merge sort, from small runs up. */
+static double count_exchanges(double *y, double *spare, int64_t n)
+{
+    double exchanges = 0;
+    for (int64_t width = 1; width < n; width *= 2) {
+        for (int64_t begin = 0; begin < n; begin += 2 * width) {
+            int64_t middle = MIN(begin + width, n), end = MIN(begin + 2 * width, n), a = begin,
+                    b = middle;
+            for (int64_t k = begin; k < end; k++)
+                if (b == end || (a < middle && y[a] <= y[b])) {
+                    spare[k] = y[a++];
+                } else {
+                    exchanges += (double)(middle - a);
+                    spare[k] = y[b++];
+                }
+        }
+        memcpy(y, spare, (size_t)n * sizeof *y);
+    }
+    return exchanges;
+}
+
+static double tied_pairs(const double *sorted, int64_t n)
+{
+    double pairs = 0;
+    for (int64_t i = 0, end; i < n; i = end) {
+        for (end = i + 1; end < n && sorted[end] == sorted[i];) end++;
+        double m = (double)(end - i);
+        pairs += m * (m - 1) / 2;
+    }
+    return pairs;
+}
+
+bool kendall_tau(const double *x, const double *y, int64_t n, double *ret_tau, Error *err)
+{
+    SortSpace space = {0};
+    Sorted by_y, by_x;
+    AUTO_DATA double *xs = data_array(double, 3 * (size_t)n, "Kendall's tau", err);
+    if (!xs) return false;
+    double *ys = xs + n, *spare = ys + n;
+    /* Stable sorts: first by y, then by x, give the order by (x, y). */
+    if (!sorted_make(&(Numbers){.f64 = y, .n = n}, true, &space, &by_y, err)) return false;
+    for (int64_t i = 0; i < n; i++) xs[i] = x[by_y.rows[i]];
+    bool ok = sorted_make(&(Numbers){.f64 = xs, .n = n}, true, &space, &by_x, err);
+    sort_space_clear(&space);
+    if (!ok) {
+        sorted_clear(&by_y);
+        return false;
+    }
+    double both = 0, n0 = (double)n * (double)(n - 1) / 2;
+    for (int64_t i = 0; i < n; i++) {
+        xs[i] = sorted_at(&by_x, i);
+        ys[i] = sorted_at(&by_y, by_x.rows[i]);
+    }
+    for (int64_t i = 0, end; i < n; i = end) {
+        for (end = i + 1; end < n && xs[end] == xs[i] && ys[end] == ys[i];) end++;
+        double m = (double)(end - i);
+        both += m * (m - 1) / 2;
+    }
+    double tied_x = tied_pairs(xs, n), tied_y = tied_pairs(by_y.f64, n);
+    double discordant = count_exchanges(ys, spare, n);
+    double difference = n0 - tied_x - tied_y + both - 2 * discordant;
+    *ret_tau = tied_x == n0 || tied_y == n0
+                   ? NAN
+                   : clipped(difference / sqrt(n0 - tied_x) / sqrt(n0 - tied_y));
+    sorted_clear(&by_x);
+    sorted_clear(&by_y);
+    return true;
+}
+
+/* ---- VIF ---- */
+
+/* Eigenvalues of a symmetric matrix by Jacobi's rotations, which destroy it. */
+static void eigenvalues(double *a, int32_t n, double *values)
+{
+    size_t p = (size_t)n;
+    for (int sweep = 0; sweep < 60; sweep++) {
+        double off = 0;
+        for (size_t i = 0; i < p; i++)
+            for (size_t j = i + 1; j < p; j++) off += a[i * p + j] * a[i * p + j];
+        if (off < 1e-28) break;
+        for (size_t i = 0; i < p; i++)
+            for (size_t j = i + 1; j < p; j++) {
+                double apq = a[i * p + j];
+                if (fabs(apq) < 1e-300) continue;
+                double theta = (a[j * p + j] - a[i * p + i]) / (2 * apq);
+                double t = (theta >= 0 ? 1 : -1) / (fabs(theta) + sqrt(theta * theta + 1)),
+                       c = 1 / sqrt(t * t + 1), s = t * c;
+                for (size_t k = 0; k < p; k++) {
+                    double aki = a[k * p + i], akj = a[k * p + j];
+                    a[k * p + i] = c * aki - s * akj;
+                    a[k * p + j] = s * aki + c * akj;
+                }
+                for (size_t k = 0; k < p; k++) {
+                    double aik = a[i * p + k], ajk = a[j * p + k];
+                    a[i * p + k] = c * aik - s * ajk;
+                    a[j * p + k] = s * aik + c * ajk;
+                }
+            }
+    }
+    for (size_t i = 0; i < p; i++) values[i] = a[i * p + i];
+}
+
+bool vif_of(const double *r, int32_t n_cols, double *ret_vif, double *ret_condition, Error *err)
+{
+    ARENA(arena);
+    size_t p = (size_t)n_cols;
+    int32_t *kept = arena_array(&arena, int32_t, p + 1), n = 0;
+    for (int32_t j = 0; j < n_cols; j++) {
+        ret_vif[j] = NAN;
+        if (!isnan(r[(size_t)j * p + (size_t)j])) kept[n++] = j;
+    }
+    if (ret_condition) *ret_condition = NAN;
+    if (!n) return true;
+    size_t m = (size_t)n;
+    AUTO_DATA double *a = data_array(double, m *m, "a correlation matrix", err);
+    AUTO_DATA double *b = a ? data_array(double, m *m, "a correlation matrix", err) : NULL;
+    if (!b) return false;
+    for (size_t i = 0; i < m; i++)
+        for (size_t j = 0; j < m; j++) {
+            double x = r[(size_t)kept[i] * p + (size_t)kept[j]];
+            a[i * m + j] = isnan(x) ? 0 : x; /* a pair that never meets */
+        }
+    if (ret_condition) {
+        double *values = arena_array(&arena, double, m), low = INFINITY, high = 0;
+        memcpy(b, a, m * m * sizeof *b);
+        eigenvalues(b, n, values);
+        for (size_t i = 0; i < m; i++) {
+            low = MIN(low, values[i]);
+            high = MAX(high, values[i]);
+        }
+        *ret_condition = low > 1e-14 ? sqrt(high / low) : INFINITY;
+    }
+    /* Sweep column after column out of the matrix: what is left on the diagonal of j when all others are swept is 1 - R_j^2.  Swept in
+     * turn for each j with j last; others that are determined by those before them are passed over. */
+    for (size_t j = 0; j < m; j++) {
+        memcpy(b, a, m * m * sizeof *b);
+        for (size_t k = 0; k < m; k++) {
+            double pivot = b[k * m + k];
+            if (k == j || pivot < 1e-11) continue;
+            for (size_t row = 0; row < m; row++) {
+                if (row == k || (row < k && row != j)) continue;
+                double factor = b[row * m + k] / pivot;
+                for (size_t col = 0; col < m; col++) b[row * m + col] -= factor * b[k * m + col];
+            }
+        }
+        double left = b[j * m + j];
+        ret_vif[kept[j]] = left > 1e-10 ? MAX(1.0, 1 / left) : INFINITY;
+    }
+    return true;
+}
+
+/* ---- categories ---- */
+
+void contingency(const int32_t *a, int32_t n_a, const int32_t *b, int32_t n_b, int64_t n_rows,
+                 double *ret_table)
+{
+    memset(ret_table, 0, (size_t)n_a * (size_t)n_b * sizeof *ret_table);
+    for (int64_t i = 0; i < n_rows; i++)
+        if (a[i] >= 0 && b[i] >= 0) ret_table[(size_t)a[i] * (size_t)n_b + (size_t)b[i]]++;
+}
+
+void chi_square(const double *table, int32_t n_a, int32_t n_b, bool yates, ChiSquare *ret)
+{
+    ARENA(arena);
+    double *row = arena_array(&arena, double, n_a + 1), *col = arena_array(&arena, double, n_b + 1);
+    ChiSquare out = {
+        .chi2 = NAN, .p = NAN, .v = NAN, .v_corrected = NAN, .mutual_information = NAN};
+    int32_t rows = 0, cols = 0;
+    for (int32_t a = 0; a < n_a; a++)
+        for (int32_t b = 0; b < n_b; b++) {
+            double count = table[(size_t)a * (size_t)n_b + (size_t)b];
+            row[a] += count;
+            col[b] += count;
+            out.n += count;
+        }
+    for (int32_t a = 0; a < n_a; a++) rows += row[a] > 0;
+    for (int32_t b = 0; b < n_b; b++) cols += col[b] > 0;
+    out.freedom = MAX(0, (rows - 1) * (cols - 1));
+    if (out.n > 0) {
+        double chi2 = 0, information = 0;
+        bool correct = yates && rows == 2 && cols == 2;
+        for (int32_t a = 0; a < n_a; a++)
+            for (int32_t b = 0; b < n_b; b++) {
+                double expected = row[a] * col[b] / out.n,
+                       count = table[(size_t)a * (size_t)n_b + (size_t)b];
+                if (expected == 0) continue;
+                double difference = fabs(count - expected);
+                if (correct) difference -= MIN(0.5, difference);
+                chi2 += difference * difference / expected;
+                if (count > 0) information += count / out.n * log(count / expected);
+            }
+        out.mutual_information = MAX(0.0, information);
+        if (out.freedom > 0) {
+            int32_t least = MIN(rows, cols) - 1;
+            double phi2 = chi2 / out.n, r = rows, c = cols, n1 = out.n - 1;
+            out.chi2 = chi2;
+            out.p = chi2_sf(chi2, out.freedom);
+            out.v = sqrt(MIN(1.0, phi2 / least));
+            double less = MAX(0.0, phi2 - (c - 1) * (r - 1) / n1);
+            double shrunk = MIN(r - (r - 1) * (r - 1) / n1, c - (c - 1) * (c - 1) / n1) - 1;
+            out.v_corrected = shrunk > 0 ? sqrt(MIN(1.0, less / shrunk)) : 0;
+        }
+    }
+    *ret = out;
+}
+
+void anova_of(const int32_t *codes, int32_t n_codes, const double *values, int64_t n_rows,
+              Anova *ret)
+{
+    ARENA(arena);
+    double *sum = arena_array(&arena, double, n_codes + 1),
+           *count = arena_array(&arena, double, n_codes + 1), total = 0, n = 0;
+    Anova out = {.eta2 = NAN, .f = NAN, .p = NAN};
+    for (int64_t i = 0; i < n_rows; i++)
+        if (codes[i] >= 0 && values[i] == values[i]) {
+            sum[codes[i]] += values[i];
+            count[codes[i]]++;
+            total += values[i];
+            n++;
+        }
+    double mean = total / n, between = 0, within = 0;
+    for (int32_t c = 0; c < n_codes; c++)
+        if (count[c] > 0) {
+            double d = sum[c] / count[c] - mean;
+            between += count[c] * d * d;
+            out.groups++;
+        }
+    for (int64_t i = 0; i < n_rows; i++)
+        if (codes[i] >= 0 && values[i] == values[i]) {
+            double d = values[i] - sum[codes[i]] / count[codes[i]];
+            within += d * d;
+        }
+    out.n = (int64_t)n;
+    if (between + within > 0) out.eta2 = between / (between + within);
+    if (out.groups > 1 && n > out.groups && between + within > 0) {
+        double df1 = out.groups - 1, df2 = n - out.groups;
+        out.f = within > 0 ? between / df1 / (within / df2) : INFINITY;
+        out.p = f_sf(out.f, df1, df2);
+    }
+    *ret = out;
+}
