@@ -64,11 +64,13 @@ def ask(port, method, path, body=b"", query=""):
 
 
 @contextlib.contextmanager
-def running(name):
+def running(name, home=None, stay=False):
     """A server with the bucket: (port, process group)."""
     port, folder = free_port(), tempfile.mkdtemp(dir=FOLDER)
+    if stay:
+        running.folder = folder
     if name == "claryd":
-        words = [program("src/main/claryd"), "--home", folder + "/home", "--port", str(port), "--access-key", ":".join(KEYS)]
+        words = [program("src/main/claryd"), "--home", home or folder + "/home", "--port", str(port), "--access-key", ":".join(KEYS)]
     else:
         os.makedirs(folder + "/root/bench-bucket")
         with open(folder + "/nginx.conf", "w") as file:
@@ -88,7 +90,8 @@ def running(name):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(server.pid, signal.SIGTERM)
         server.wait()
-        shutil.rmtree(folder, ignore_errors=True)
+        if not stay:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def threads_of(group):
@@ -207,6 +210,36 @@ def md5_limit(streams=1):
             "MB_s_cpu": round(n * LARGE / used / 1e6)}
 
 
+def listing(kind):
+    """A bucket of a million keys in 1,000 folders, made by SQL; listings as clients ask for them."""
+    import sqlite3
+    with running("claryd", stay=True) as (port, group):
+        pass
+    home = running.folder + "/home"
+    with sqlite3.connect(home + "/clary.db") as db:
+        bucket = db.execute("SELECT id FROM s3_bucket").fetchone()[0]
+        db.executemany("INSERT INTO s3_object (bucket, key, version, age, marker, file, small, size, etag, modified, meta) "
+                       "VALUES (?, ?, 'null', -1, 0, 0, 0, 4096, '9a0364b9e99bb480dd25e1f0284c8555', 1700000000.5, "
+                       "'{\"ContentType\":\"binary/octet-stream\",\"ChecksumCRC64NVME\":\"AAAAAAAAAAA=\",\"ChecksumType\":\"FULL_OBJECT\"}')",
+                       ((bucket, "folder-%03d/object-%06d" % (i // 1000, i)) for i in range(1_000_000)))
+    db.close()
+    try:
+        with running("claryd", home=home) as (port, group):
+            queries = {"page": ["list-type=2&start-after=folder-%03d%%2F" % (i * 7 % 1000) for i in range(100)],
+                       "folders": ["delimiter=%2F&list-type=2"] * 10,
+                       "one": ["delimiter=%%2F&list-type=2&max-keys=10&prefix=folder-%03d%%2F" % (i * 7 % 1000) for i in range(100)]}[kind]
+            ask(port, "GET", "/bench-bucket", query="?" + queries[0])
+            before, start = processor_seconds(group), time.perf_counter()
+            for query in queries:
+                if ask(port, "GET", "/bench-bucket", query="?" + query) != 200:
+                    sys.exit("a listing failed")
+            seconds, used, n = time.perf_counter() - start, processor_seconds(group) - before, len(queries)
+            return {"request_seconds": seconds / n, "request_cpu_seconds": used / n, "peak_rss_bytes": resident_bytes(group),
+                    "cpu_ms": round(used / n * 1e3, 2), "wall_ms": round(seconds / n * 1e3, 2)}
+    finally:
+        shutil.rmtree(running.folder, ignore_errors=True)
+
+
 def run():
     if not shutil.which("wrk") or not shutil.which("nginx"):
         sys.exit("s3: wrk or nginx is not installed")
@@ -225,6 +258,10 @@ def run():
                       {"claryd": call(large, "claryd", "PUT", streams), "MD5 alone": call(md5_limit, streams),
                        "nginx WebDAV": call(large, "nginx", "PUT", streams)},
                       part="request", by="wall", figures=("MB_s", "MB_s_cpu"))
+    bench.compare("listing a bucket of 1 M keys",
+                  {"page of 1,000 keys": call(listing, "page"), "its 1,000 folders": call(listing, "folders"),
+                   "10 keys of a folder": call(listing, "one")},
+                  part="request", rounds=1, figures=("cpu_ms", "wall_ms"))
     bench.end()
 
 

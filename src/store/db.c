@@ -34,7 +34,8 @@ typedef struct Change {
     Also *also; /* NULL */
     Error *err;
     bool ok;
-    sem_t done; /* each waits for its own: a condition for all would wake those of the next group too */
+    sem_t
+        done; /* each waits for its own: a condition for all would wake those of the next group too */
     struct Change *next;
 } Change;
 

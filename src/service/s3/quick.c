@@ -12,11 +12,12 @@
 /* Fields that change nothing about the answer, or are looked at here. */
 static bool is_known_field(Str name)
 {
-    static const char *const names[] = {"host",         "authorization",        "x-amz-date",
-                                        "user-agent",   "x-amz-content-sha256", "x-amz-checksum-mode",
-                                        "accept",       "accept-encoding",      "amz-sdk-invocation-id",
-                                        "connection",   "amz-sdk-request",      "x-amz-security-token",
-                                        "content-type", "content-length",       "x-amz-user-agent"};
+    static const char *const names[] = {
+        "host",         "authorization",        "x-amz-date",
+        "user-agent",   "x-amz-content-sha256", "x-amz-checksum-mode",
+        "accept",       "accept-encoding",      "amz-sdk-invocation-id",
+        "connection",   "amz-sdk-request",      "x-amz-security-token",
+        "content-type", "content-length",       "x-amz-user-agent"};
     for (size_t i = 0; i < COUNT(names); i++)
         if (name.len == strlen(names[i]) && str_eq_nocase(name, str_of(names[i]))) return true;
     return false;
@@ -28,8 +29,8 @@ static bool cut_path(Str path, Str *ret_bucket, Str *ret_key)
     if (path.len < 6 || path.ptr[0] != '/') return false;
     for (size_t i = 0; i < path.len; i++) {
         char c = path.ptr[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '/' || c == '-' ||
-                     c == '_' || c == '.' || c == '~';
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                     c == '/' || c == '-' || c == '_' || c == '.' || c == '~';
         if (!plain) return false;
     }
     path = str_from(path, 1);
@@ -43,12 +44,14 @@ static bool cut_path(Str path, Str *ret_bucket, Str *ret_key)
 bool s3_quick_wants(Server *server, const HttpRequest *request)
 {
     Str bucket, key;
-    if (request->method != HTTP_GET || request->query_len || request->chunked || request->content_length ||
-        !cut_path(http_path(request), &bucket, &key))
+    if (request->method != HTTP_GET || request->query_len || request->chunked ||
+        request->content_length || !cut_path(http_path(request), &bucket, &key))
         return false;
     Str host = http_field_value(request, request->host);
     host.len = str_find(host, ':');
-    if (str_ends(host, STR(".localhost")) || str_ends(host, STR(".cn")) || str_ends(host, STR(".com"))) return false;
+    if (str_ends(host, STR(".localhost")) || str_ends(host, STR(".cn")) ||
+        str_ends(host, STR(".com")))
+        return false;
     bool is_signed = false;
     for (int i = 0; i < request->n_fields; i++) {
         Str name = http_text(request, request->fields[i].name, request->fields[i].name_len);
@@ -62,7 +65,8 @@ bool s3_quick_wants(Server *server, const HttpRequest *request)
     return true;
 }
 
-static bool is_permitted(Server *server, const HttpRequest *request, Str bucket, Str key, Arena *arena)
+static bool is_permitted(Server *server, const HttpRequest *request, Str bucket, Str key,
+                         Arena *arena)
 {
     static const char empty[] = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     Signature signature;
@@ -71,12 +75,15 @@ static bool is_permitted(Server *server, const HttpRequest *request, Str bucket,
     S3Access access;
     const char *code = NULL;
     Error ignored;
-    if (!signature_parse(request, arena, &signature, &code, &ignored) || signature.form != SIGNATURE_HEADER ||
-        !str_is(signature.service, "s3") || signature.body_mode > BODY_UNSIGNED)
+    if (!signature_parse(request, arena, &signature, &code, &ignored) ||
+        signature.form != SIGNATURE_HEADER || !str_is(signature.service, "s3") ||
+        signature.body_mode > BODY_UNSIGNED)
         return false;
     Str hash = signature.body_mode == BODY_SIGNED ? str_of(empty) : STR("");
-    if (!access_authenticate(server, request, &signature, hash, arena, &caller, &signing_key, &code, &ignored) ||
-        caller.type == CALLER_ANONYMOUS || !s3_access_of(server->s3, bucket, arena, &access) || access.acl.len)
+    if (!access_authenticate(server, request, &signature, hash, arena, &caller, &signing_key, &code,
+                             &ignored) ||
+        caller.type == CALLER_ANONYMOUS || !s3_access_of(server->s3, bucket, arena, &access) ||
+        access.acl.len)
         return false;
     AccessContext context[] = {
         {"aws:RequestedRegion", signature.region},
@@ -84,7 +91,8 @@ static bool is_permitted(Server *server, const HttpRequest *request, Str bucket,
         {"aws:UserAgent", http_field(request, STR("User-Agent"))},
     };
     Str arn = arena_format(arena, "arn:aws:s3:::%.*s/%.*s", STR_ARG(bucket), STR_ARG(key));
-    return access_permitted(server, &caller, STR("s3:GetObject"), arn, context, COUNT(context), access.policy);
+    return access_permitted(server, &caller, STR("s3:GetObject"), arn, context, COUNT(context),
+                            access.policy);
 }
 
 bool s3_quick_answer(Server *server, HttpExchange *exchange)
@@ -93,7 +101,9 @@ bool s3_quick_answer(Server *server, HttpExchange *exchange)
     S3 *s3 = server->s3;
     Str bucket, key;
     ARENA(arena);
-    if (!cut_path(http_path(request), &bucket, &key) || !is_permitted(server, request, bucket, key, &arena)) return false;
+    if (!cut_path(http_path(request), &bucket, &key) ||
+        !is_permitted(server, request, bucket, key, &arena))
+        return false;
     const S3Kept *kept = s3_cache_look(s3->cache, bucket, key);
     if (!kept) return false;
     int fd = kept->file ? s3_file_open(s3, kept->file) : -1;

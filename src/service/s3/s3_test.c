@@ -172,6 +172,7 @@ TEST(s3, objects_survive_a_restart_and_garbage_does_not)
     store_stop(store);
     ARENA(arena);
     Error err = {0};
+    CHECK_OK(folder_make(path_join(&arena, store->home, "objects/000000"), &err), err);
     const char *garbage = arena_format(&arena, "%s/objects/000000/77", store->home).ptr;
     CHECK_OK(file_commit(garbage, STR("half of an upload"), &err), err);
     store_start(store);
