@@ -3,28 +3,12 @@
  * The fields before the file are few and kept; the file streams into its object.  What follows the file is
  * ignored, as AWS does. */
 
+#include "service/s3/post.h"
 #include "service/s3/put.h"
 #include "service/s3/settings.h"
 
 #include "format/timestamp.h"
 #include "service/iam/access.h"
-
-enum { FORM_FIELDS_MAX = 100, FORM_BUFFER_BYTES_MAX = 1 << 20, FORM_BOUNDARY_MAX = 70 };
-
-typedef struct FormField {
-    Str name, value;
-} FormField;
-
-typedef struct Form {
-    Call *call;
-    StrBuf buffer;
-    size_t at; /* bytes before are used */
-    bool ended;
-    Str delimiter; /* "\r\n--BOUNDARY" */
-    FormField fields[FORM_FIELDS_MAX];
-    size_t n_fields, field_bytes;
-    Str file_name, file_type;
-} Form;
 
 static bool malformed(Call *call, Error *err)
 {
@@ -42,7 +26,7 @@ static bool more(Form *form, Error *err)
         form->buffer.len -= form->at;
         form->at = 0;
     }
-    if (!http_call_next(form->call->http, &piece, err)) return false;
+    if (!form->next(form->arg, &piece, err)) return false;
     form->ended = piece.len == 0;
     strbuf_add(&form->buffer, piece);
     return !form->buffer.overflow || malformed(form->call, err);
@@ -103,7 +87,7 @@ static bool part_head(Form *form, Str *ret_name, bool *ret_file, Error *err)
     return ret_name->len || malformed(form->call, err);
 }
 
-static bool read_fields(Form *form, Error *err)
+bool s3_form_fields(Form *form, Error *err)
 {
     Str first = str_from(form->delimiter, 2), text; /* the first one has no line before it */
     while (unread(form).len < first.len)
@@ -130,25 +114,35 @@ static bool read_fields(Form *form, Error *err)
     }
 }
 
-static bool read_file(Form *form, S3Writer *writer, int64_t max, int64_t *ret_size, Error *err)
+bool s3_form_file(Form *form, bool (*sink)(void *arg, Str piece, Error *err), void *arg, Error *err)
 {
-    int64_t size = 0;
     for (;;) {
         Str text = unread(form);
         size_t at = find(text, form->delimiter), keep = form->delimiter.len - 1;
         size_t n = at < text.len ? at : text.len > keep ? text.len - keep : 0;
-        if (n && !s3_writer_add(writer, str_slice(text, 0, n), err)) return false;
-        size += (int64_t)n;
+        if (n && !sink(arg, str_slice(text, 0, n), err)) return false;
         form->at += n;
-        if (size > max) return s3_fail(form->call, err, "EntityTooLarge");
         if (at < text.len) break;
         if (!more(form, err)) return false;
     }
     /* The rest is read, so that the connection can go on. */
     for (Str piece = {"", 1}; piece.len && !form->ended;)
-        if (!http_call_next(form->call->http, &piece, err)) return false;
-    *ret_size = size;
+        if (!form->next(form->arg, &piece, err)) return false;
     return true;
+}
+
+typedef struct FileSink {
+    Call *call;
+    S3Writer *writer;
+    int64_t size, max;
+} FileSink;
+
+static bool to_writer(void *arg, Str piece, Error *err)
+{
+    FileSink *sink = arg;
+    sink->size += (int64_t)piece.len;
+    if (sink->size > sink->max) return s3_fail(sink->call, err, "EntityTooLarge");
+    return s3_writer_add(sink->writer, piece, err);
 }
 
 static Str field(const Form *form, const char *name)
@@ -431,12 +425,12 @@ static void answer(const Form *form, const S3Put *put)
 static bool upload(Form *form, Str bucket, Error *err)
 {
     Call *call = form->call;
-    int64_t min = 0, max = S3_PUT_BYTES_MAX, size;
+    int64_t min = 0, max = S3_PUT_BYTES_MAX;
     S3Put put = {.s3 = s3_of(call), .bucket = bucket, .arena = call->arena};
     S3Asked asked;
     S3SumsEnd sums;
     S3Writer writer = {.fd = -1};
-    if (!read_fields(form, err)) return false;
+    if (!s3_form_fields(form, err)) return false;
     if (!field(form, "key").ptr)
         return call_error_status(
             call, err, 400, "InvalidArgument",
@@ -452,9 +446,10 @@ static bool upload(Form *form, Str bucket, Error *err)
         !s3_meta_of_request(call, meta, &put.row, err) || !s3_asked_of_request(call, &asked, err) ||
         !tags_of_xml(call, field(form, "tagging"), &put.row.tags, err))
         return false;
+    FileSink sink = {.call = call, .writer = &writer, .max = max};
     bool ok = s3_writer_open(put.s3, asked.kind, -1, true, &writer, err) &&
-              read_file(form, &writer, max, &size, err) &&
-              (size >= min || s3_fail(call, err, "EntityTooSmall")) &&
+              s3_form_file(form, to_writer, &sink, err) &&
+              (sink.size >= min || s3_fail(call, err, "EntityTooSmall")) &&
               s3_writer_end(&writer, call->arena, &sums, err) &&
               s3_sums_agree(call, &asked, &sums, err);
     if (ok) {
@@ -471,16 +466,29 @@ static bool upload(Form *form, Str bucket, Error *err)
     return ok;
 }
 
-bool s3_post_form(Call *call, Str bucket, Error *err)
+static bool next_of_call(void *arg, Str *ret_piece, Error *err)
 {
-    Form *form = arena_new(call->arena, Form);
+    return http_call_next(arg, ret_piece, err);
+}
+
+bool s3_form_begin(Form *form, Call *call, Str content_type, Error *err)
+{
     Str parameters;
-    http_media_type(http_field_value(call->http->request, call->http->request->content_type),
-                    &parameters);
+    http_media_type(content_type, &parameters);
     Str boundary = http_parameter(parameters, STR("boundary"));
     *form = (Form){.call = call, .buffer = STRBUF(FORM_BUFFER_BYTES_MAX)};
     if (!boundary.len || boundary.len > FORM_BOUNDARY_MAX) return malformed(call, err);
     form->delimiter = arena_format(call->arena, "\r\n--%.*s", STR_ARG(boundary));
+    return true;
+}
+
+bool s3_post_form(Call *call, Str bucket, Error *err)
+{
+    Form *form = arena_new(call->arena, Form);
+    Str type = http_field_value(call->http->request, call->http->request->content_type);
+    if (!s3_form_begin(form, call, type, err)) return false;
+    form->next = next_of_call;
+    form->arg = call->http;
     bool ok = upload(form, bucket, err);
     strbuf_clear(&form->buffer);
     return ok;
