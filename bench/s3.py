@@ -70,7 +70,7 @@ def running(name, home=None, stay=False):
     if stay:
         running.folder = folder
     if name == "claryd":
-        words = [program("src/main/claryd"), "--home", home or folder + "/home", "--port", str(port), "--access-key", ":".join(KEYS)]
+        words = [program("src/main/claryd"), "--home", home or folder + "/clary", "--port", str(port), "--access-key", ":".join(KEYS)]
     else:
         os.makedirs(folder + "/root/bench-bucket")
         with open(folder + "/nginx.conf", "w") as file:
@@ -215,7 +215,7 @@ def listing(kind):
     import sqlite3
     with running("claryd", stay=True) as (port, group):
         pass
-    home = running.folder + "/home"
+    home = running.folder + "/clary"
     with sqlite3.connect(home + "/clary.db") as db:
         bucket = db.execute("SELECT id FROM s3_bucket").fetchone()[0]
         db.executemany("INSERT INTO s3_object (bucket, key, version, age, marker, file, small, size, etag, modified, meta) "

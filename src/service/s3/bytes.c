@@ -41,7 +41,7 @@ void s3_io_abort(const char *what, int code)
 /* ---- numbers ---- */
 
 typedef struct Reserve {
-    int64_t upto;
+    int64_t up_to;
 } Reserve;
 
 static bool reserve(void *arg, DbTx *tx, Error *err)
@@ -50,7 +50,7 @@ static bool reserve(void *arg, DbTx *tx, Error *err)
     return db_run(
         tx, err,
         "INSERT INTO s3_counter (name, n) VALUES ('file', ?) ON CONFLICT (name) DO UPDATE SET n = excluded.n",
-        "i", r->upto);
+        "i", r->up_to);
 }
 
 bool s3_new_file(S3 *s3, int64_t *ret_file, Error *err)
@@ -60,7 +60,7 @@ bool s3_new_file(S3 *s3, int64_t *ret_file, Error *err)
     if (s3->next_file >= s3->reserved) {
         Reserve r = {s3->reserved + NUMBERS_AT_ONCE};
         ok = db_write(s3->db, reserve, &r, err);
-        if (ok) s3->reserved = r.upto;
+        if (ok) s3->reserved = r.up_to;
     }
     if (ok) *ret_file = s3->next_file++;
     pthread_mutex_unlock(&s3->mutex);

@@ -105,7 +105,7 @@ bool s3_preflight(Call *call, Str bucket, Error *err)
     if (!rule)
         return call_error_status(
             call, err, 403, "AccessForbidden",
-            "CORSResponse: This CORS request is not allowed. This is usually because the evalution of "
+            "CORSResponse: This CORS request is not allowed. This is usually because the evaluation of "
             "Origin, request method / Access-Control-Request-Method or "
             "Access-Control-Request-Headers are not whitelisted by the resource's CORS spec.");
     rule_fields(call, rule, origin, add_to_http, call->http);

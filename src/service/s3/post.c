@@ -46,7 +46,7 @@ static size_t find(Str text, Str needle)
 }
 
 /* The text before `end`, which is used up too; at most `max` bytes. */
-static bool upto(Form *form, Str end, size_t max, Str *ret_text, Error *err)
+static bool up_to(Form *form, Str end, size_t max, Str *ret_text, Error *err)
 {
     for (;;) {
         Str text = unread(form);
@@ -70,7 +70,7 @@ static bool part_head(Form *form, Str *ret_name, bool *ret_file, Error *err)
     form->file_type = (Str){0};
     for (int lines = 0;; lines++) {
         if (lines == 16) return malformed(form->call, err);
-        if (!upto(form, STR("\r\n"), 4096, &line, err)) return false;
+        if (!up_to(form, STR("\r\n"), 4096, &line, err)) return false;
         if (!line.len) break;
         size_t colon = str_find(line, ':');
         if (colon == line.len) return malformed(form->call, err);
@@ -97,14 +97,14 @@ bool s3_form_fields(Form *form, Error *err)
     for (;;) {
         Str name;
         bool file;
-        if (!upto(form, STR("\r\n"), 256, &text, err)) return false;
+        if (!up_to(form, STR("\r\n"), 256, &text, err)) return false;
         if (str_trim(text).len)
             return call_error_status(form->call, err, 400, "InvalidArgument",
                                      "POST requires exactly one file upload per request.");
         if (!part_head(form, &name, &file, err)) return false;
         if (file) return true;
         if (form->n_fields == FORM_FIELDS_MAX) return malformed(form->call, err);
-        if (!upto(form, form->delimiter, S3_FORM_BYTES_MAX, &text, err)) return false;
+        if (!up_to(form, form->delimiter, S3_FORM_BYTES_MAX, &text, err)) return false;
         form->field_bytes += name.len + text.len;
         if (form->field_bytes > S3_FORM_BYTES_MAX)
             return call_error_status(
