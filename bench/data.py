@@ -6,6 +6,9 @@ higgs   a label and 28 numbers a row, in the manner of the HIGGS set of Baldi, S
         (float32, the same values).
 mixed   a table with header: integers, numbers with gaps, text with commas and quotes in it, dates,
         true/false.  File: mixed.csv.
+kdd     KDD Cup 99, a tenth of it, from ../shared/data beside the repository (or CLARY_BENCH_SHARED): attack
+        or not, then 41 columns, texts as numbers in alphabetical order; four fifths of the rows drawn for
+        training.  Files: train.npy, test.npy (float32).
 blobs   rows around `centers` points in `columns` dimensions.  Files: blobs.csv (no header), blobs.npy.
 
 Everything follows from the fixed seed: the same options give the same bytes with the same numpy."""
@@ -82,6 +85,23 @@ def make_mixed(folder, rows=1_000_000):
     frame.write_csv(os.path.join(folder, "mixed.csv"), datetime_format="%Y-%m-%d %H:%M:%S")
 
 
+def make_kdd(folder):
+    import polars as pl
+    shared = os.environ.get("CLARY_BENCH_SHARED", os.path.join(os.path.dirname(__file__), "..", "..", "shared", "data"))
+    frame = pl.read_csv(os.path.join(shared, "tabular", "kddcup99-10pct", "kddcup.data_10_percent.csv.gz"))
+    label = (frame["label"].str.strip_chars(".") != "normal").to_numpy().astype(np.float32)
+    columns = [label]
+    for name in frame.columns[:-1]:
+        values = frame[name].to_numpy()
+        if frame[name].dtype == pl.String:
+            values = np.unique(values.astype(str), return_inverse=True)[1]
+        columns.append(values.astype(np.float32))
+    table = np.stack(columns, 1)[np.random.default_rng(SEED).permutation(len(label))]
+    n_train = len(table) * 4 // 5
+    np.save(os.path.join(folder, "train.npy"), np.ascontiguousarray(table[:n_train]))
+    np.save(os.path.join(folder, "test.npy"), np.ascontiguousarray(table[n_train:]))
+
+
 def make_blobs(folder, rows=500_000, columns=64, centers=100):
     rng = np.random.default_rng(SEED)
     middle = rng.normal(0, 1.3, (centers, columns)).astype(np.float32)
@@ -90,7 +110,7 @@ def make_blobs(folder, rows=500_000, columns=64, centers=100):
     write_csv(os.path.join(folder, "blobs.csv"), table)
 
 
-MAKERS = {"higgs": make_higgs, "mixed": make_mixed, "blobs": make_blobs}
+MAKERS = {"higgs": make_higgs, "kdd": make_kdd, "mixed": make_mixed, "blobs": make_blobs}
 
 if __name__ == "__main__":
     if len(sys.argv) < 3 or sys.argv[1] not in MAKERS:

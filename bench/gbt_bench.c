@@ -5,7 +5,7 @@
  * The files hold float32 rows, the label first; with group=1 the query of ranking data comes second (rows of a
  * query adjacent).  Keys: threads rounds depth eta bins objective classes policy leaves metric subsample
  * columns (colsample_bytree) method (hist, exact, approx) group seed.  The last line is one JSON object: seconds of processor and
- * wall clock for reading, binning and training, peak memory, and the metric on the test rows. */
+ * wall clock for reading, binning and training, peak memory, and the metrics (metric=NAME,NAME) on the test rows. */
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -199,17 +199,20 @@ static bool run(int argc, char **argv, Error *err)
     AUTO_DATA float *margins = data_array(float, test.n_rows * model->n_groups, "the margins", err);
     if (!margins || !predict_margin(predictor, &test_data.features, pool, margins, err))
         return false;
-    const char *name = option(argc, argv, "metric", "auc");
-    BoostMetric metric;
-    double value;
-    if (!boost_metric_parse(str_of(name), &params.objective, &metric, err) ||
-        !boost_metric_value(&metric, model, &test_data.labels, margins, pool, &value, err))
-        return false;
-    printf(
-        "{\"threads\":%d,\"read_cpu_seconds\":%.3f,\"bin_cpu_seconds\":%.3f,\"bin_seconds\":%.3f,"
-        "\"train_cpu_seconds\":%.3f,\"train_seconds\":%.3f,\"%s\":%.6f,\"peak_rss_bytes\":%lld}\n",
-        pool_threads(pool), c1 - c0, binned - c1, binned_wall - w1, c2 - binned, w2 - binned_wall,
-        name, value, (long long)peak);
+    Str names = str_of(option(argc, argv, "metric", "auc")), name;
+    printf("{");
+    while (str_next(&names, ',', &name)) {
+        BoostMetric metric;
+        double value;
+        if (!boost_metric_parse(name, &params.objective, &metric, err) ||
+            !boost_metric_value(&metric, model, &test_data.labels, margins, pool, &value, err))
+            return false;
+        printf("\"%.*s\":%.6f,", STR_ARG(name), value);
+    }
+    printf("\"threads\":%d,\"read_cpu_seconds\":%.3f,\"bin_cpu_seconds\":%.3f,\"bin_seconds\":%.3f,"
+           "\"train_cpu_seconds\":%.3f,\"train_seconds\":%.3f,\"peak_rss_bytes\":%lld}\n",
+           pool_threads(pool), c1 - c0, binned - c1, binned_wall - w1, c2 - binned,
+           w2 - binned_wall, (long long)peak);
     return true;
 }
 

@@ -33,6 +33,30 @@ def faiss(rows, centers, iterations):
     return {"inertia": float(distances.astype("f8").sum()), "iterations": iterations}
 
 
+def clary_stream(rows, k, columns):
+    """One pass of mini-batches, as the command does it."""
+    import json
+    import subprocess
+    words = common.clary("train", "kmeans", "--train", rows, "--no-header", "--k", k, "--feature_dim", columns,
+                         "--extra_center_factor", 2, "--threads", os.environ["OMP_NUM_THREADS"], "--json", "-o",
+                         os.path.join(common.RESULTS, "kmeans.tar.gz"))
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    said = json.loads(done.stdout.strip().splitlines()[-1])
+    return {"fit_seconds": said["train_seconds"], "peak_rss_bytes": said["peak_rss_bytes"],
+            "inertia": said["metrics"]["train:msd"] * said["train_rows"]}
+
+
+def mini_batch(rows, k, batch):
+    import numpy as np
+    from sklearn.cluster import MiniBatchKMeans
+    x = np.load(rows)
+    model = MiniBatchKMeans(k, batch_size=batch, max_iter=1, n_init=1, init="random", max_no_improvement=None,
+                            random_state=0)
+    with part("fit"):
+        model.fit(x)
+    return {"inertia": -float(model.score(x))}
+
+
 def first_centers(rows, k):
     """k rows at random, written beside the data."""
     import subprocess
@@ -67,6 +91,11 @@ def main():
     compare(bench, "500k x 64, k = 100, one iteration (no bounds help)", rows, centers, 1, 1, {
         "scikit-learn lloyd": call(scikit_learn, rows, centers, 1, "lloyd"),
         "faiss": call(faiss, rows, centers, 1)})
+    bench.compare("500k x 64, k = 100, one pass of mini-batches", part="fit", threads=1, by="wall",
+                  figures=["inertia"], contenders={
+                      "clary, extra_center_factor=2": call(clary_stream, files["blobs.csv"], 100, 64),
+                      "scikit-learn MiniBatchKMeans, batch 1024": call(mini_batch, rows, 100, 1024),
+                      "scikit-learn MiniBatchKMeans, batch 5000": call(mini_batch, rows, 100, 5000)})
     bench.end()
 
 

@@ -2,7 +2,7 @@
  *
  * Rows with the same bins and the same label have the same margin in every round, hence the same
  * gradients: one row with their weights summed up says all that they say.  Logs and tables of
- * categories repeat themselves a lot (two thirds of KDD Cup 99); measurements do not, and a sample of
+ * categories repeat themselves a lot (of four rows of KDD Cup 99 three); measurements do not, and a sample of
  * rows tells so before much time is spent.
  *
  * Rows are laid out with their label behind the bins, hashed, and compared byte by byte where the hash

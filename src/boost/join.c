@@ -4,7 +4,7 @@
  * the data stand in a row as one byte, the number of the combination; what a combination sums up to is
  * added to the bins of its columns when the rows are done.  Sums are integers, so nothing is lost and the
  * trees are the same.  Four columns of three values each become one; of the 41 of KDD Cup 99, which hang
- * together, 17 are left.
+ * together, 18 are left.
  *
  * Bundling only columns that exclude each other (LightGBM's) is a case of this. */
 

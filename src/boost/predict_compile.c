@@ -245,20 +245,20 @@ static void slice_one(Predictor *p, int32_t t, uint32_t *n_nodes, uint32_t *n_se
  * A model's thresholds are cuts of its training data: of 6,000 nodes with 28 columns half make a test that
  * another one makes too, of 60,000 nine in ten. */
 
-typedef struct TestOf {
+typedef struct NodeTest {
     uint64_t test; /* slot, then rank or set */
     uint32_t node;
-} TestOf;
+} NodeTest;
 
 static int compare_tests(const void *a, const void *b)
 {
-    const TestOf *x = a, *y = b;
+    const NodeTest *x = a, *y = b;
     if (x->test != y->test) return x->test < y->test ? -1 : 1;
     return (x->node > y->node) - (x->node < y->node);
 }
 
 /* Sorts the tests of the nodes of trees [first, end); returns how many are different. */
-static uint32_t sort_tests(const Predictor *p, int32_t first, int32_t end, TestOf *tests,
+static uint32_t sort_tests(const Predictor *p, int32_t first, int32_t end, NodeTest *tests,
                            size_t *ret_n)
 {
     size_t n = 0;
@@ -267,7 +267,7 @@ static uint32_t sort_tests(const Predictor *p, int32_t first, int32_t end, TestO
         for (uint32_t i = 0; slice->usable && i < slice->n_nodes; i++) {
             const SliceNode *node = &p->slice_nodes[slice->first_node + i];
             uint32_t low = node->kind == SLICE_SET ? node->set : node->rank;
-            tests[n++] = (TestOf){(uint64_t)node->slot << 32 | low, slice->first_node + i};
+            tests[n++] = (NodeTest){(uint64_t)node->slot << 32 | low, slice->first_node + i};
         }
     }
     qsort(tests, n, sizeof *tests, compare_tests);
@@ -278,7 +278,7 @@ static uint32_t sort_tests(const Predictor *p, int32_t first, int32_t end, TestO
 }
 
 /* A batch of trees [first, end) with `tests` sorted; `test_of` gets each node's test. */
-static void add_batch(Predictor *p, int32_t first, int32_t end, const TestOf *tests, size_t n,
+static void add_batch(Predictor *p, int32_t first, int32_t end, const NodeTest *tests, size_t n,
                       uint32_t *n_tests, uint32_t *test_of)
 {
     SliceBatch *batch = &p->slice_batches[p->n_batches++];
@@ -303,7 +303,7 @@ static void add_batch(Predictor *p, int32_t first, int32_t end, const TestOf *te
 
 static bool batch_trees(Predictor *p, size_t n_nodes, Error *err)
 {
-    AUTO_DATA TestOf *tests = data_array(TestOf, n_nodes, "the compiled trees", err);
+    AUTO_DATA NodeTest *tests = data_array(NodeTest, n_nodes, "the compiled trees", err);
     AUTO_DATA uint32_t *test_of = data_array(uint32_t, n_nodes, "the compiled trees", err);
     p->slice_tests = data_array(SliceNode, n_nodes, "the compiled trees", err);
     if (!tests || !test_of || !p->slice_tests) return false;
