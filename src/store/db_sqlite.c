@@ -84,12 +84,6 @@ static bool sqlite_connect(const char *where, bool writer, bool durable, void **
     return true;
 }
 
-static bool sqlite_execute(void *connection, const char *sql, Error *err)
-{
-    Connection *c = connection;
-    return sqlite3_exec(c->db, sql, NULL, NULL, NULL) == SQLITE_OK || sqlite_error(c, err, sql);
-}
-
 static bool bind(sqlite3_stmt *statement, const char *types, va_list args)
 {
     int code = SQLITE_OK;
@@ -150,6 +144,22 @@ static void sqlite_finish(void *connection, void *statement)
             return;
         }
     sqlite3_finalize(statement);
+}
+
+/* BEGIN, SAVEPOINT and their kind come with every transaction: they are kept prepared too. */
+static bool sqlite_execute(void *connection, const char *sql, Error *err)
+{
+    Connection *c = connection;
+    if (strchr(sql, ';'))
+        return sqlite3_exec(c->db, sql, NULL, NULL, NULL) == SQLITE_OK || sqlite_error(c, err, sql);
+    sqlite3_stmt *statement = prepare(c, sql);
+    if (!statement) return sqlite_error(c, err, sql);
+    int code;
+    while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
+    }
+    bool ok = code == SQLITE_DONE || sqlite_error(c, err, sql);
+    sqlite_finish(c, statement);
+    return ok;
 }
 
 static bool sqlite_start(void *connection, const char *sql, const char *types, va_list args,
