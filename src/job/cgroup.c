@@ -89,8 +89,7 @@ static bool open_v1(const char *controller, char *ret, size_t size)
     if (!find_mount("cgroup", controller, root, sizeof root)) return false;
     own_group(controller, group, sizeof group);
     if (strlen(root) + strlen(group) + 32 > size) return false;
-    char *end = stpcpy(stpcpy(ret, root), group);
-    snprintf(end, 32, "/clary-%d", (int)getpid());
+    snprintf(ret, size, "%s%s/clary-%d", root, group, (int)getpid());
     return mkdir(ret, 0755) == 0 || errno == EEXIST;
 }
 
@@ -100,11 +99,10 @@ static bool open_v2(Cgroups *cgroups)
     if (!find_mount("cgroup2", NULL, root, sizeof root)) return false;
     own_group(NULL, group, sizeof group);
     if (strlen(root) + strlen(group) + 32 > sizeof cgroups->memory) return false;
-    char *end = stpcpy(stpcpy(path, root), group);
-    snprintf(end, 32, "/cgroup.controllers");
+    snprintf(path, sizeof path, "%s%s/cgroup.controllers", root, group);
     read_file(path, have, sizeof have);
     if (!strstr(have, "memory") || !strstr(have, "pids")) return false;
-    *end = 0;
+    snprintf(path, sizeof path, "%s%s", root, group);
     /* A group with processes cannot hand controllers on: move to a leaf. */
     char leaf[640];
     snprintf(leaf, sizeof leaf, "%s/clary-keeper", path);
@@ -112,8 +110,7 @@ static bool open_v2(Cgroups *cgroups)
     if (*group && !write_number(leaf, "cgroup.procs", getpid())) return false;
     if (!write_file(path, "cgroup.subtree_control", "+memory +pids")) return false;
     write_file(path, "cgroup.subtree_control", "+cpu");
-    snprintf(cgroups->memory, sizeof cgroups->memory, "%.*s/clary-%d", (int)(end - path), path,
-             (int)getpid());
+    snprintf(cgroups->memory, sizeof cgroups->memory, "%s%s/clary-%d", root, group, (int)getpid());
     if (mkdir(cgroups->memory, 0755) < 0 && errno != EEXIST) return false;
     if (!write_file(cgroups->memory, "cgroup.subtree_control", "+memory +pids")) return false;
     write_file(cgroups->memory, "cgroup.subtree_control", "+cpu");

@@ -119,7 +119,7 @@ void init_child_fail(int pipe, const char *what)
         int code;
         char what[60];
     } failure = {.code = errno};
-    strncpy(failure.what, what, sizeof failure.what - 1);
+    snprintf(failure.what, sizeof failure.what, "%s", what);
     if (write(pipe, &failure, sizeof failure) < 0) _exit(126);
     _exit(127);
 }

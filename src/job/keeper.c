@@ -293,7 +293,7 @@ static bool open_output(const ProcessSpec *spec, int *ret_fd, Error *err)
 static Ask question(AskKind kind, const char *name, double seconds)
 {
     Ask ask = {.kind = kind, .seconds = seconds};
-    strncpy(ask.name, name, PROCESS_NAME_MAX);
+    snprintf(ask.name, sizeof ask.name, "%s", name);
     return ask;
 }
 

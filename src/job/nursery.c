@@ -425,7 +425,7 @@ static bool child_start(Nursery *nursery, uint64_t id, int spec_fd, const int *g
     if (good && (good = clone_init(nursery, features, user, &started, err))) {
         Child *child = calloc(1, sizeof *child);
         if (!child) memory_exhausted(sizeof *child);
-        strncpy(child->name, spec.name, PROCESS_NAME_MAX);
+        snprintf(child->name, sizeof child->name, "%s", spec.name);
         snprintf(child->group, sizeof child->group, "%llu", (unsigned long long)nursery->n_started);
         child->pid = started.pid;
         child->pidfd = started.pidfd;

@@ -6,7 +6,9 @@ import io
 import json
 import os
 import random
+import shutil
 import signal
+import subprocess
 import sys
 import tarfile
 import tempfile
@@ -58,8 +60,9 @@ def request(name, image=XGBOOST, channels=None, params=None, mode="File", **more
 
 
 class Platform:
-    def __init__(self, *options, **more):
-        self.server = Claryd(*options, env={"CLARY_PYTHON": os.environ.get("CLARY_PYTHON", sys.executable)}, **more)
+    def __init__(self, *options, containers="no", **more):
+        env = {"CLARY_PYTHON": os.environ.get("CLARY_PYTHON", sys.executable), "CLARY_CONTAINERS": containers}
+        self.server = Claryd(*options, env=env, **more)
 
     def __enter__(self):
         server = self.server.__enter__()
@@ -556,7 +559,6 @@ def test_jobs_of_a_server_that_was_stopped_fail_with_a_reason():
             assert job["FailureReason"].startswith("InternalServerError: the server ended while the job ran"), job
             p.ok("after")
     finally:
-        import shutil
         shutil.rmtree(home, ignore_errors=True)
 
 
@@ -611,6 +613,58 @@ def test_updates():
         p.wait("kept")
         p.sm.delete_training_job(TrainingJobName="kept")
         expect_error("ValidationException", p.sm.describe_training_job, TrainingJobName="kept")
+
+
+def test_images_where_containers_run():
+    engine = os.environ.get("CLARY_TEST_CONTAINERS", "podman").split()
+    busybox = shutil.which("busybox")
+    if not shutil.which(engine[0]) or not busybox:
+        raise Skip("podman or a static busybox is not installed")
+    image = "localhost/clary-test:%d" % os.getpid()
+    with tempfile.TemporaryDirectory() as folder:
+        os.mkdir(folder + "/bin")
+        shutil.copy(busybox, folder + "/bin/busybox")
+        for name in ("sh", "cat", "ls", "sleep", "env", "sort"):
+            os.symlink("busybox", folder + "/bin/" + name)
+        with open(folder + "/bin/entry", "w") as file:
+            file.write("#!/bin/sh\ntrap 'echo bye; exit 0' TERM\necho \"args $*\"\nenv | sort > /opt/ml/model/env\n"
+                       "cat /opt/ml/input/config/hyperparameters.json /opt/ml/input/data/train/part-2.csv > /opt/ml/model/copy\n"
+                       "(echo x > /opt/ml/input/data/train/part-2.csv) 2>/dev/null && echo written\n"
+                       "test \"$1\" = wait && { echo ready; while :; do sleep 0.1; done; }\nexit ${STATUS:-0}\n")
+        os.chmod(folder + "/bin/entry", 0o755)
+        subprocess.run(["tar", "-C", folder, "-cf", folder + "/image.tar", "bin"], check=True)
+        made = subprocess.run([engine[0], "import", "--change", 'ENTRYPOINT ["/bin/entry"]', folder + "/image.tar", image],
+                              capture_output=True, text=True)
+        if made.returncode:
+            raise Skip("no image can be made: " + made.stderr[-200:])
+    probe = subprocess.run(engine + ["run", "--rm", "--network", "none", "--ulimit", "nofile=1000:1000", "--ulimit", "nproc=1000:1000",
+                                     image], capture_output=True, text=True)
+    try:
+        if "args" not in probe.stdout:
+            raise Skip("containers do not run here: " + probe.stderr[-200:])
+        with Platform(containers=" ".join(engine)) as p:
+            channels = [channel("train", "s3://%s/adult/train" % BUCKET)]
+            job = p.ok("contained", image, channels, {"a": "b"}, Environment={"MINE": "two words"})
+            assert "args train" in p.log("contained") and "written" not in p.log("contained"), p.log("contained")
+            files = p.model("contained")
+            assert files["copy"].startswith(b'{"a":"b"}') and files["copy"].endswith(rows(200, 2).encode()), files["copy"][:100]
+            env = dict(line.split("=", 1) for line in files["env"].decode().splitlines())
+            assert env["MINE"] == "two words" and env["TRAINING_JOB_ARN"] == job["TrainingJobArn"], env
+            spec = {"TrainingImage": image, "TrainingInputMode": "File", "ContainerEntrypoint": ["/bin/sh", "-c"],
+                    "ContainerArguments": ["exit 7"]}
+            reason = p.failure("bad", image, channels, {}, AlgorithmSpecification=spec)
+            assert reason.startswith("AlgorithmError: Exit Code: 7"), reason
+            spec = dict(spec, ContainerEntrypoint=["/bin/entry"], ContainerArguments=["wait"])
+            p.sm.create_training_job(**request("stopped", image, channels, {}, AlgorithmSpecification=spec))
+            wait_until(lambda: "ready" in p.log("stopped"))
+            p.sm.stop_training_job(TrainingJobName="stopped")
+            assert p.wait("stopped")["TrainingJobStatus"] == "Stopped" and "bye" in p.log("stopped"), p.log("stopped")
+            reason = p.failure("absent", "localhost/no-such-image:1", channels, {})
+            assert reason.startswith("ClientError: image 'localhost/no-such-image:1' could not be started: "), reason
+            left = subprocess.run([engine[0], "ps", "-a", "--format", "{{.Names}}"], capture_output=True, text=True).stdout
+            assert "clary-training" not in left, left
+    finally:
+        subprocess.run([engine[0], "rmi", "-f", image], capture_output=True)
 
 
 def test_lists():

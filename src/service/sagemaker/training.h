@@ -86,6 +86,10 @@ bool program_algorithms(Server *server, Arena *arena, const Json **ret_list, Err
 bool program_ask(Server *server, const char *const *argv, const char *confined_to, size_t max_bytes,
                  Arena *arena, Str *ret_text, Error *err);
 
+/* training_image.c */
+bool image_engine(Server *server);   /* true when podman or docker works here */
+void image_remove(TrainingRun *run); /* the job's container, if it is an image and still there */
+
 /* training_input.c */
 bool input_prepare(TrainingRun *run, Error *err);     /* files of all channels, configurations */
 bool input_start_pipes(TrainingRun *run, Error *err); /* before the program starts */

@@ -26,7 +26,7 @@ enum {
     LINE_BYTES_MAX = 250 << 10, /* an event of CloudWatch Logs, with room for escapes */
     LINES_MAX = 4096,           /* of one step */
     BYTES_PER_SECOND = 1 << 20, /* rule B5 */
-    BYTES_BURST = 16 << 20,
+    BYTES_BURST = 4 << 20,
     LAST_LINES = 20,
 };
 

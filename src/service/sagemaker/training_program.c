@@ -27,8 +27,13 @@ bool program_ask(Server *server, const char *const *argv, const char *confined_t
     static unsigned counter;
     AUTO_FD int fd = memfd_create("clary-answer", MFD_CLOEXEC);
     if (fd < 0) return error_sys(err, errno, "making a memory file");
-    const char *env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                         "LC_ALL=C.UTF-8", NULL};
+    /* HOME and the like: container engines keep their images there. */
+    static const char *const passed[] = {"HOME", "XDG_RUNTIME_DIR", "DOCKER_HOST"};
+    const char *env[COUNT(passed) + 3] = {
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8"};
+    for (size_t i = 0, n = 2; i < COUNT(passed); i++)
+        if (getenv(passed[i]))
+            env[n++] = arena_format(arena, "%s=%s", passed[i], getenv(passed[i])).ptr;
     Str name = arena_format(arena, "ask/%u", __atomic_add_fetch(&counter, 1, __ATOMIC_RELAXED));
     ProcessSpec spec = {.name = name.ptr,
                         .argv = argv,
@@ -195,11 +200,13 @@ bool program_find(TrainingRun *run, Error *err)
                          "ClientError: image '%.*s' runs a script of yours, but the hyperparameter "
                          "sagemaker_program does not name one",
                          STR_ARG(image));
+    } else if (image_engine(run->server)) {
+        program.kind = PROGRAM_IMAGE;
     } else {
         return error_set(
             err, ERROR_UNSUPPORTED,
-            "ClientError: image '%.*s' is none of the built-in algorithms, and this server runs no "
-            "containers; put the program into S3 and name it as TrainingImage "
+            "ClientError: image '%.*s' is none of the built-in algorithms, and no podman or docker "
+            "works on this machine; put the program into S3 and name it as TrainingImage "
             "s3://bucket/folder/ (an executable 'train' and what it needs)",
             STR_ARG(image));
     }

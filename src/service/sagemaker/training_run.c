@@ -111,6 +111,9 @@ static Str failure_reason(TrainingRun *run)
     Str tail = arena_format(arena, ", exit code: %d", code);
     const char *kind = exit_class(run);
     size_t room = TRAINING_FAILURE_MAX - tail.len - 32;
+    if (run->program.kind == PROGRAM_IMAGE && code >= 125 && code <= 127 && !text.len)
+        return arena_format(arena, "ClientError: image '%.*s' could not be started: %.*s",
+                            STR_ARG(run->program.image), STR_ARG(cut(last, room - 300)));
     if (run->exit.out_of_memory) {
         text = arena_format(arena, "the program was killed because it ran out of memory%s%.*s",
                             text.len ? "; " : "", STR_ARG(text));
@@ -339,6 +342,7 @@ static void finish(TrainingRun *run, bool timed_out)
     Error err = {0};
     Json *members = json_new_object(&run->arena);
     bool good = run->exit.exited && run->exit.status == 0, stopped = flag(&run->stop_asked);
+    if (!good) image_remove(run);
     log_say(run, "the program ended: peak memory %.0f MiB, %.2f s of processor time",
             (double)run->exit.peak_rss_bytes / 1048576.0, run->exit.cpu_seconds);
     if (!output_sync_checkpoints(run, true, &err)) log_say(run, "%s", err.text);

@@ -4,7 +4,7 @@
  * framework images (the SM_... environment, the user's arguments), with the host's Python.  A program from S3 gets what
  * any container gets. */
 
-#include "service/sagemaker/training.h"
+#include "service/sagemaker/training_start.h"
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -23,42 +23,26 @@
 #include <sys/stat.h>
 #include <time.h>
 
-enum { MOUNTS_MAX = 64, ENV_MAX = 4096, ARGS_MAX = 1024, ANSWER_BYTES_MAX = 1 << 20 };
-enum { SESSION_SECONDS = 3600 };
+enum { ANSWER_BYTES_MAX = 1 << 20, SESSION_SECONDS = 3600 };
 
-typedef struct Start {
-    TrainingRun *run;
-    Arena *arena;
-    bool inside;      /* mounts are where SageMaker has them */
-    const char *base; /* "/opt/ml", or the job's folder */
-    Mount mounts[MOUNTS_MAX];
-    int n_mounts;
-    const char *env[ENV_MAX + 1];
-    int n_env;
-    const char *argv[ARGS_MAX + 1];
-    int n_args;
-    const char *folder;
-} Start;
-
-static void add_env(Start *start, const char *name, Str value)
+void start_env(Start *start, const char *name, Str value)
 {
     if (start->n_env == ENV_MAX || memchr(value.ptr ? value.ptr : "", 0, value.len)) return;
     start->env[start->n_env++] = arena_format(start->arena, "%s=%.*s", name, STR_ARG(value)).ptr;
 }
 
-static void add_arg(Start *start, Str value)
+void start_arg(Start *start, Str value)
 {
     if (start->n_args < ARGS_MAX) start->argv[start->n_args++] = arena_cstr(start->arena, value);
 }
 
-static void add_mount(Start *start, const char *from, const char *to, bool writable)
+void start_mount(Start *start, const char *from, const char *to, bool writable)
 {
     if (start->n_mounts < MOUNTS_MAX)
         start->mounts[start->n_mounts++] = (Mount){from, to, writable};
 }
 
-/* A folder of the job as the program sees it. */
-static Str seen(const Start *start, const char *name)
+Str start_seen(const Start *start, const char *name)
 {
     return arena_format(start->arena, "%s/%s", start->base, name);
 }
@@ -66,7 +50,7 @@ static Str seen(const Start *start, const char *name)
 static void add_job_folder(Start *start, const char *name, bool writable)
 {
     const char *from = path_join(start->arena, start->run->folder, name);
-    if (folder_exists(from)) add_mount(start, from, seen(start, name).ptr, writable);
+    if (folder_exists(from)) start_mount(start, from, start_seen(start, name).ptr, writable);
 }
 
 /* ---- the host's Python ---- */
@@ -151,7 +135,7 @@ static void mount_python(Start *start, const Python *python)
         for (int j = 0; j < start->n_mounts && !there; j++)
             there = below(path, start->mounts[j].to);
         const char *name = arena_cstr(start->arena, path);
-        if (!there) add_mount(start, name, name, false);
+        if (!there) start_mount(start, name, name, false);
     }
 }
 
@@ -234,7 +218,7 @@ static bool fetch_code(Start *start, Str address, Error *err)
 
 static void add_json_env(Start *start, const char *name, const Json *value)
 {
-    add_env(start, name, json_text(start->arena, value));
+    start_env(start, name, json_text(start->arena, value));
 }
 
 /* The SM_... environment of SageMaker's training toolkit, and the arguments. */
@@ -261,10 +245,11 @@ static void script_environment(Start *start, Str module, Str program, Str addres
         json_set_str(arena, params, name, members[i].value);
         json_push(arena, args, json_new_text(arena, option));
         json_push(arena, args, json_new_text(arena, text));
-        add_env(start, arena_format(arena, "SM_HP_%.*s", STR_ARG(upper(arena, name))).ptr,
-                members[i].value->type == JSON_STRING ? text : json_text(arena, members[i].value));
-        add_arg(start, option);
-        add_arg(start, text);
+        start_env(start, arena_format(arena, "SM_HP_%.*s", STR_ARG(upper(arena, name))).ptr,
+                  members[i].value->type == JSON_STRING ? text
+                                                        : json_text(arena, members[i].value));
+        start_arg(start, option);
+        start_arg(start, text);
     }
     for (size_t i = 0; channels && i < channels->n; i++) {
         Str name = json_get_text(json_at(channels, i), "ChannelName"),
@@ -276,8 +261,8 @@ static void script_environment(Start *start, Str module, Str program, Str addres
         json_push(arena, names, json_new_text(arena, name));
         json_set_str(arena, inputs, name, line);
         json_set_str(arena, dirs, name, json_new_text(arena, path));
-        add_env(start, arena_format(arena, "SM_CHANNEL_%.*s", STR_ARG(upper(arena, name))).ptr,
-                path);
+        start_env(start, arena_format(arena, "SM_CHANNEL_%.*s", STR_ARG(upper(arena, name))).ptr,
+                  path);
     }
     json_push(arena, hosts, json_new_text(arena, STR("algo-1")));
     int cpus = processor_count();
@@ -296,19 +281,19 @@ static void script_environment(Start *start, Str module, Str program, Str addres
                    {"SM_OUTPUT_DIR", "output"},
                    {"SM_OUTPUT_DATA_DIR", "output/data"}};
     for (size_t i = 0; i < COUNT(folders); i++)
-        add_env(start, folders[i].variable, seen(start, folders[i].folder));
+        start_env(start, folders[i].variable, start_seen(start, folders[i].folder));
     Str count = arena_format(arena, "%d", cpus);
-    add_env(start, "SM_OUTPUT_INTERMEDIATE_DIR", seen(start, "output/intermediate"));
-    add_env(start, "SM_NUM_CPUS", count);
-    add_env(start, "SM_NUM_GPUS", STR("0"));
-    add_env(start, "SM_NUM_NEURONS", STR("0"));
-    add_env(start, "SM_LOG_LEVEL", STR("20"));
-    add_env(start, "SM_CURRENT_HOST", STR("algo-1"));
-    add_env(start, "SM_NETWORK_INTERFACE_NAME", STR("lo"));
-    add_env(start, "SM_MODULE_NAME", module);
-    add_env(start, "SM_MODULE_DIR", address);
-    add_env(start, "SM_USER_ENTRY_POINT", entry);
-    add_env(start, "SM_FRAMEWORK_MODULE", start->run->program.framework);
+    start_env(start, "SM_OUTPUT_INTERMEDIATE_DIR", start_seen(start, "output/intermediate"));
+    start_env(start, "SM_NUM_CPUS", count);
+    start_env(start, "SM_NUM_GPUS", STR("0"));
+    start_env(start, "SM_NUM_NEURONS", STR("0"));
+    start_env(start, "SM_LOG_LEVEL", STR("20"));
+    start_env(start, "SM_CURRENT_HOST", STR("algo-1"));
+    start_env(start, "SM_NETWORK_INTERFACE_NAME", STR("lo"));
+    start_env(start, "SM_MODULE_NAME", module);
+    start_env(start, "SM_MODULE_DIR", address);
+    start_env(start, "SM_USER_ENTRY_POINT", entry);
+    start_env(start, "SM_FRAMEWORK_MODULE", start->run->program.framework);
     add_json_env(start, "SM_HPS", params);
     add_json_env(start, "SM_USER_ARGS", args);
     add_json_env(start, "SM_CHANNELS", names);
@@ -321,20 +306,20 @@ static void script_environment(Start *start, Str module, Str program, Str addres
     json_set(arena, env, "hyperparameters", params);
     json_set(arena, env, "input_data_config", inputs);
     json_set(arena, env, "resource_config", resources);
-    json_set_text(arena, env, "input_config_dir", seen(start, "input/config"));
-    json_set_text(arena, env, "input_dir", seen(start, "input"));
+    json_set_text(arena, env, "input_config_dir", start_seen(start, "input/config"));
+    json_set_text(arena, env, "input_dir", start_seen(start, "input"));
     json_set_text(arena, env, "job_name", start->run->name);
     json_set_text(arena, env, "master_hostname", STR("algo-1"));
     json_set_bool(arena, env, "is_master", true);
     json_set_int(arena, env, "log_level", 20);
-    json_set_text(arena, env, "model_dir", seen(start, "model"));
+    json_set_text(arena, env, "model_dir", start_seen(start, "model"));
     json_set_text(arena, env, "module_dir", address);
     json_set_text(arena, env, "module_name", module);
     json_set_text(arena, env, "network_interface_name", STR("lo"));
     json_set_int(arena, env, "num_cpus", cpus);
     json_set_int(arena, env, "num_gpus", 0);
-    json_set_text(arena, env, "output_data_dir", seen(start, "output/data"));
-    json_set_text(arena, env, "output_dir", seen(start, "output"));
+    json_set_text(arena, env, "output_data_dir", start_seen(start, "output/data"));
+    json_set_text(arena, env, "output_dir", start_seen(start, "output"));
     json_set_text(arena, env, "user_entry_point", entry);
     add_json_env(start, "SM_TRAINING_ENV", env);
 }
@@ -385,19 +370,19 @@ static bool start_script(Start *start, Error *err)
                 "used as they are",
                 STR_ARG(python.program));
     if (str_ends(program, STR(".sh"))) {
-        add_arg(start, STR("/bin/sh"));
+        start_arg(start, STR("/bin/sh"));
     } else {
-        add_arg(start, python.program);
+        start_arg(start, python.program);
     }
-    add_arg(start, program);
+    start_arg(start, program);
     script_environment(start, program, program, address);
-    start->folder = seen(start, "code").ptr;
-    add_env(start, "PYTHONPATH", seen(start, "code"));
-    add_env(start, "PYTHONUNBUFFERED", STR("1"));
-    add_env(start, "PYTHONDONTWRITEBYTECODE", STR("1"));
+    start->folder = start_seen(start, "code").ptr;
+    start_env(start, "PYTHONPATH", start_seen(start, "code"));
+    start_env(start, "PYTHONUNBUFFERED", STR("1"));
+    start_env(start, "PYTHONDONTWRITEBYTECODE", STR("1"));
     Str bin = python.program;
     while (bin.len > 1 && bin.ptr[bin.len - 1] != '/') bin.len--;
-    add_env(
+    start_env(
         start, "PATH",
         arena_format(start->arena, "%.*s:/usr/local/bin:/usr/bin:/bin", (int)bin.len - 1, bin.ptr));
     return true;
@@ -407,7 +392,7 @@ static bool start_script(Start *start, Error *err)
 
 static void add_words(Start *start, const Json *words)
 {
-    for (size_t i = 0; words && i < words->n; i++) add_arg(start, json_at(words, i)->text);
+    for (size_t i = 0; words && i < words->n; i++) start_arg(start, json_at(words, i)->text);
 }
 
 static bool start_folder(Start *start, Error *err)
@@ -435,7 +420,7 @@ static bool start_folder(Start *start, Error *err)
             return error_sys(err, errno, "making '%.*s' executable", STR_ARG(names[i]));
 
     const char *to = start->inside ? "/opt/program" : folder;
-    add_mount(start, folder, to, false);
+    start_mount(start, folder, to, false);
     start->folder = to;
     const Json *specification = json_get(run->job, "AlgorithmSpecification"),
                *entry = json_get(specification, "ContainerEntrypoint"),
@@ -449,8 +434,8 @@ static bool start_folder(Start *start, Error *err)
         } else if (first.ptr[0] != '/') {
             first = arena_format(start->arena, "%s/%.*s", to, STR_ARG(first));
         }
-        add_arg(start, first);
-        for (size_t i = 1; i < entry->n; i++) add_arg(start, json_at(entry, i)->text);
+        start_arg(start, first);
+        for (size_t i = 1; i < entry->n; i++) start_arg(start, json_at(entry, i)->text);
     } else {
         const char *train = path_join(start->arena, folder, "train");
         if (!file_exists(train) || folder_exists(train))
@@ -458,38 +443,38 @@ static bool start_folder(Start *start, Error *err)
                              "ClientError: program '%.*s' has no executable named 'train', and the "
                              "request has no ContainerEntrypoint",
                              STR_ARG(image));
-        add_arg(start, arena_format(start->arena, "%s/train", to));
+        start_arg(start, arena_format(start->arena, "%s/train", to));
     }
     if (arguments && arguments->n)
         add_words(start, arguments);
     else if (!entry || !entry->n)
-        add_arg(start, STR("train"));
+        start_arg(start, STR("train"));
     Python python;
     Error none = {0};
     if (find_python(run->server, &python, &none)) mount_python(start, &python);
-    add_env(start, "PATH", STR("/usr/local/bin:/usr/bin:/bin"));
+    start_env(start, "PATH", STR("/usr/local/bin:/usr/bin:/bin"));
     return true;
 }
 
 static void start_built_in(Start *start)
 {
     const char *programs = start->run->server->options->programs;
-    add_mount(start, programs, programs, false);
+    start_mount(start, programs, programs, false);
     /* libduckdb, which reads Parquet, lies beside or above the programs where it is not the system's. */
     for (const char *above = ""; strlen(above) <= 12;
          above = arena_format(start->arena, "%s/..", above).ptr) {
         char *path = realpath(arena_format(start->arena, "%s%s/duckdb", programs, above).ptr, NULL);
         if (path && strlen(path) > 7)
-            add_mount(start, arena_cstr(start->arena, str_of(path)),
-                      arena_cstr(start->arena, str_of(path)), false);
+            start_mount(start, arena_cstr(start->arena, str_of(path)),
+                        arena_cstr(start->arena, str_of(path)), false);
         free(path);
     }
-    add_arg(start, arena_format(start->arena, "%s/clary-train", programs));
-    add_arg(start, STR("--algorithm"));
-    add_arg(start, json_get_text(start->run->program.algorithm, "name"));
-    add_arg(start, STR("train"));
+    start_arg(start, arena_format(start->arena, "%s/clary-train", programs));
+    start_arg(start, STR("--algorithm"));
+    start_arg(start, json_get_text(start->run->program.algorithm, "name"));
+    start_arg(start, STR("train"));
     start->folder = start->inside ? "/opt/ml" : start->run->folder;
-    add_env(start, "PATH", STR("/usr/bin:/bin"));
+    start_env(start, "PATH", STR("/usr/bin:/bin"));
 }
 
 /* ---- what all get ---- */
@@ -536,7 +521,7 @@ static bool write_credentials(Start *start, Error *err)
         return true;
     }
     Str config = arena_format(start->arena, "[default]\ncredential_process = /bin/cat %s\n",
-                              seen(start, "input/aws/credentials.json").ptr);
+                              start_seen(start, "input/aws/credentials.json").ptr);
     return file_commit(path_join(start->arena, run->folder, "input/aws/config"), config, err);
 }
 
@@ -547,30 +532,30 @@ static bool add_platform(Start *start, Error *err)
     bool isolated = json_get_bool(run->job, "EnableNetworkIsolation", false);
     const Json *given = json_get(run->job, "Environment");
     for (size_t i = 0; given && i < given->n; i++)
-        add_env(start, arena_cstr(start->arena, given->members[i].name),
-                given->members[i].value->text);
-    add_env(start, "TRAINING_JOB_NAME", run->name);
-    add_env(start, "TRAINING_JOB_ARN", run->arn);
-    add_env(start, "AWS_REGION", run->region);
-    add_env(start, "SAGEMAKER_REGION", run->region);
-    add_env(start, "AWS_DEFAULT_REGION", run->region);
-    add_env(start, "SAGEMAKER_BASE_DIR", str_of(start->base));
-    add_env(start, "SAGEMAKER_DATA_PATH", str_of(start->base));
-    add_env(start, "SAGEMAKER_METRICS_DIRECTORY", seen(start, "output/metrics/sagemaker"));
-    add_env(start, "NVIDIA_VISIBLE_DEVICES", STR("void"));
-    add_env(start, "HOME", start->inside ? STR("/tmp") : seen(start, "tmp"));
-    add_env(start, "TMPDIR", start->inside ? STR("/tmp") : seen(start, "tmp"));
-    add_env(start, "LANG", STR("C.UTF-8"));
+        start_env(start, arena_cstr(start->arena, given->members[i].name),
+                  given->members[i].value->text);
+    start_env(start, "TRAINING_JOB_NAME", run->name);
+    start_env(start, "TRAINING_JOB_ARN", run->arn);
+    start_env(start, "AWS_REGION", run->region);
+    start_env(start, "SAGEMAKER_REGION", run->region);
+    start_env(start, "AWS_DEFAULT_REGION", run->region);
+    start_env(start, "SAGEMAKER_BASE_DIR", str_of(start->base));
+    start_env(start, "SAGEMAKER_DATA_PATH", str_of(start->base));
+    start_env(start, "SAGEMAKER_METRICS_DIRECTORY", start_seen(start, "output/metrics/sagemaker"));
+    start_env(start, "NVIDIA_VISIBLE_DEVICES", STR("void"));
+    start_env(start, "HOME", start->inside ? STR("/tmp") : start_seen(start, "tmp"));
+    start_env(start, "TMPDIR", start->inside ? STR("/tmp") : start_seen(start, "tmp"));
+    start_env(start, "LANG", STR("C.UTF-8"));
     if (run->program.kind == PROGRAM_BUILT_IN || isolated) return true;
-    add_env(start, "AWS_ENDPOINT_URL",
-            arena_format(start->arena, "%s://127.0.0.1:%d",
-                         server->options->certificate ? "https" : "http", server->port));
+    start_env(start, "AWS_ENDPOINT_URL",
+              arena_format(start->arena, "%s://127.0.0.1:%d",
+                           server->options->certificate ? "https" : "http", server->port));
     if (!write_credentials(start, err)) return false;
-    add_env(start, "AWS_CONFIG_FILE", seen(start, "input/aws/config"));
+    start_env(start, "AWS_CONFIG_FILE", start_seen(start, "input/aws/config"));
     return true;
 }
 
-static void add_folders(Start *start)
+static bool add_folders(Start *start, Error *err)
 {
     if (!start->inside) { /* one rule for the whole folder would make the input writable */
         add_job_folder(start, "tmp", true);
@@ -584,7 +569,12 @@ static void add_folders(Start *start)
     const char *to = !start->inside ? from
                      : path.len     ? arena_cstr(start->arena, path)
                                     : "/opt/ml/checkpoints";
-    add_mount(start, from, to, true);
+    if (to[0] != '/' || strstr(to, ".."))
+        return error_set(err, ERROR_INVALID,
+                         "ClientError: CheckpointConfig.LocalPath '%.*s' is no absolute path",
+                         STR_ARG(path));
+    start_mount(start, from, to, true);
+    return true;
 }
 
 bool program_start(TrainingRun *run, Error *err)
@@ -595,41 +585,42 @@ bool program_start(TrainingRun *run, Error *err)
     *start = (Start){
         .run = run, .arena = &run->arena, .inside = features & SANDBOX_NAMESPACES, .folder = "/"};
     bool built_in = run->program.kind == PROGRAM_BUILT_IN,
+         image = run->program.kind == PROGRAM_IMAGE,
          isolated = json_get_bool(run->job, "EnableNetworkIsolation", false),
          confined = sandbox_confines(features) ||
                     (built_in && (features & (SANDBOX_NAMESPACES | SANDBOX_LANDLOCK)));
-    if (!built_in && !confined && !run->server->options->allow_unconfined)
+    if (!built_in && !image && !confined && !run->server->options->allow_unconfined)
         return error_set(err, ERROR_UNSUPPORTED,
                          "ClientError: this machine cannot confine users' programs (clary doctor "
                          "says what is missing); start the server with --allow-unconfined to run "
                          "them anyway");
-    if (!confined) start->inside = false;
+    if (image) confined = false; /* the engine confines it */
+    start->inside = image || (start->inside && confined);
     start->base = start->inside ? "/opt/ml" : run->folder;
-    add_folders(start);
+    if (!add_folders(start, err)) return false;
     if (run->program.kind == PROGRAM_SCRIPT) {
         if (!start_script(start, err)) return false;
     } else if (run->program.kind == PROGRAM_FOLDER) {
         if (!start_folder(start, err)) return false;
-    } else {
+    } else if (!image) {
         start_built_in(start);
     }
     if (!add_platform(start, err)) return false;
-    add_env(start, "OMP_NUM_THREADS", arena_format(start->arena, "%d", processor_count()));
-    ProcessSpec spec = {
-        .name = run->process,
-        .argv = start->argv,
-        .env = start->env,
-        .folder = start->folder,
-        .output = path_join(&run->arena, run->folder, "log"),
-        .output_fd = -1,
-        .status_fd = -1,
-        .listen_fd = -1,
-        .mounts = start->mounts,
-        .n_mounts = start->n_mounts,
-        .confined = confined,
-        /* Our own algorithms need no network, and get none where that can be had cheaply. */
-        .isolated = isolated,
-        .stop_seconds = TRAINING_GRACE_SECONDS};
+    start_env(start, "OMP_NUM_THREADS", arena_format(start->arena, "%d", processor_count()));
+    if (image && !start_image(start, isolated, err)) return false;
+    ProcessSpec spec = {.name = run->process,
+                        .argv = start->argv,
+                        .env = start->env,
+                        .folder = start->folder,
+                        .output = path_join(&run->arena, run->folder, "log"),
+                        .output_fd = -1,
+                        .status_fd = -1,
+                        .listen_fd = -1,
+                        .mounts = start->mounts,
+                        .n_mounts = image ? 0 : start->n_mounts,
+                        .confined = confined,
+                        .isolated = isolated && !image,
+                        .stop_seconds = TRAINING_GRACE_SECONDS};
     if (!keeper_start(run->server->keeper, &spec, NULL, err)) {
         if (err->kind == ERROR_NOT_FOUND || err->kind == ERROR_DENIED ||
             err->kind == ERROR_UNSUPPORTED)
