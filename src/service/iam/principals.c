@@ -401,9 +401,12 @@ static bool create_service_linked_role(Call *call, DbTx *tx, Error *err)
     Str service = call_text(call, "AWSServiceName"), suffix = call_text(call, "CustomSuffix");
     Str first = service;
     first.len = str_find(service, '.');
-    Str name = arena_format(
-        call->arena, "AWSServiceRoleFor%c%.*s%s%.*s", first.len ? first.ptr[0] & ~32 : 'X',
-        STR_ARG(str_from(first, MIN(1, first.len))), suffix.len ? "_" : "", STR_ARG(suffix));
+    if (!str_ends(service, STR(".amazonaws.com")) || service.ptr[0] < 'a' || service.ptr[0] > 'z')
+        return call_error(call, err, "InvalidInput", "'%.*s' is not the name of a service",
+                          STR_ARG(service));
+    Str name = arena_format(call->arena, "AWSServiceRoleFor%c%.*s%s%.*s", first.ptr[0] & ~32,
+                            STR_ARG(str_from(first, MIN(1, first.len))), suffix.len ? "_" : "",
+                            STR_ARG(suffix));
     for (char *p = (char *)(uintptr_t)name.ptr; *p; p++)
         if (*p == '-') *p = '_';
     Str path = arena_format(call->arena, "/aws-service-role/%.*s/", STR_ARG(service));
