@@ -1,11 +1,13 @@
 """Endpoints as boto3 uses them: deploy, invoke, A/B variants, updates under load, dead model servers, wrong models."""
 
 import datetime
+import io
 import json
 import os
 import random
 import signal
 import subprocess
+import tarfile
 import tempfile
 import threading
 import time
@@ -402,17 +404,9 @@ http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["SAGEMAKER_BIND_TO_
 
 
 def test_a_program_of_ones_own():
-    import io
-    import tarfile
     with Claryd() as server:
         h = Hosting(server)
-        packed = io.BytesIO()
-        with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-            text = b'{"name": "mine"}'
-            entry = tarfile.TarInfo("model.json")
-            entry.size = len(text)
-            archive.addfile(entry, io.BytesIO(text))
-        h.s3.put_object(Bucket="models", Key="mine.tar.gz", Body=packed.getvalue())
+        h.s3.put_object(Bucket="models", Key="mine.tar.gz", Body=tar_of(model_dot_json=b'{"name": "mine"}'))
         h.s3.put_object(Bucket="models", Key="program/serve", Body=(SERVE % os.path.join(server.folder, "clary.db")).encode())
         h.sm.create_model(ModelName="mine", ExecutionRoleArn=ROLE, PrimaryContainer={
             "Image": "s3://models/program/", "ModelDataUrl": "s3://models/mine.tar.gz", "Environment": {"GREETING": " says "}})
@@ -428,6 +422,67 @@ def test_a_program_of_ones_own():
         logs = server.client("logs")
         wait_until(lambda: any("serving mine serve" in e["message"] for e in logs.filter_log_events(
             logGroupName="/aws/sagemaker/Endpoints/e", logStreamNamePrefix="AllTraffic/")["events"]), what="its log line")
+
+
+INFERENCE = """
+import json, os
+
+def model_fn(folder):
+    with open(os.path.join(folder, "slope.json")) as file:
+        return json.load(file)
+
+def input_fn(body, content_type):
+    if content_type != "application/json":
+        raise ValueError("only JSON is understood")
+    return json.loads(body)
+
+def predict_fn(data, model):
+    return [model["slope"] * x for x in data]
+
+def output_fn(prediction, accept):
+    return json.dumps(prediction), "application/json"
+"""
+
+
+def tar_of(**files):
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for name, text in files.items():
+            entry = tarfile.TarInfo(name.replace("__", "/").replace("_dot_", "."))
+            entry.size = len(text)
+            archive.addfile(entry, io.BytesIO(text))
+    return packed.getvalue()
+
+
+def test_an_inference_script():
+    with Claryd() as server:
+        h = Hosting(server)
+        h.s3.put_object(Bucket="models", Key="slope.tar.gz", Body=tar_of(slope_dot_json=b'{"slope": 3}'))
+        h.s3.put_object(Bucket="models", Key="code/sourcedir.tar.gz", Body=tar_of(mine_dot_py=INFERENCE.encode()))
+        h.s3.put_object(Bucket="models", Key="both.tar.gz", Body=tar_of(slope_dot_json=b'{"slope": 5}',
+                                                                        code__mine_dot_py=INFERENCE.encode()))
+        image = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-base-python:1.0"
+        for name, data, directory in (("s3", "slope", "s3://models/code/sourcedir.tar.gz"), ("own", "both", "/opt/ml/model/code")):
+            h.sm.create_model(ModelName=name, ExecutionRoleArn=ROLE, PrimaryContainer={
+                "Image": image, "ModelDataUrl": "s3://models/%s.tar.gz" % data,
+                "Environment": {"SAGEMAKER_PROGRAM": "mine.py", "SAGEMAKER_SUBMIT_DIRECTORY": directory}})
+            h.config(name, ("AllTraffic", name, 1, 1.0))
+            h.sm.create_endpoint(EndpointName=name, EndpointConfigName=name)
+        for name, want in (("s3", [3, 6]), ("own", [5, 10])):
+            got = wait_until(lambda: h.state(name) != "Creating" and h.sm.describe_endpoint(EndpointName=name), what="the start")
+            if got["EndpointStatus"] == "Failed" and ("cannot confine" in got["FailureReason"] or "python3" in got["FailureReason"]):
+                raise Skip(got["FailureReason"])
+            assert got["EndpointStatus"] == "InService", got["FailureReason"]
+            answer = h.runtime.invoke_endpoint(EndpointName=name, Body="[1, 2]", ContentType="application/json")
+            assert json.loads(answer["Body"].read()) == want and answer["ContentType"] == "application/json"
+        message = expect_error("ModelError", h.runtime.invoke_endpoint, EndpointName="s3", Body="1", ContentType="text/csv")
+        assert "ValueError: only JSON is understood" in message, message
+        h.sm.create_model(ModelName="none", ExecutionRoleArn=ROLE, PrimaryContainer={
+            "Image": image, "ModelDataUrl": "s3://models/slope.tar.gz", "Environment": {"SAGEMAKER_PROGRAM": "other.py"}})
+        h.config("none", ("AllTraffic", "none", 1, 1.0))
+        h.sm.create_endpoint(EndpointName="none", EndpointConfigName="none")
+        got = wait_until(lambda: h.state("none") == "Failed" and h.sm.describe_endpoint(EndpointName="none"), what="Failed")
+        assert "The inference script 'other.py' is not in" in got["FailureReason"], got["FailureReason"]
 
 
 if __name__ == "__main__":

@@ -232,7 +232,7 @@ static bool plan_model(Server *server, Str region, Str name, double now, Arena *
     Json *container, *containers = json_new_array(arena), *images = json_new_array(arena),
                      *image = json_new_object(arena);
     if (!model_prepare(server, primary, arena, &container, err)) return false;
-    if (json_get(container, "Program") &&
+    if (!str_is(json_get_text(container, "Kind"), "built-in") &&
         json_get_bool(model.document, "EnableNetworkIsolation", false))
         return error_set(
             err, ERROR_UNSUPPORTED,

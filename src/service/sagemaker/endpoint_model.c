@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "format/targz.h"
 #include "service/s3/objects.h"
+#include "service/sagemaker/training.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -196,46 +197,89 @@ static bool fetch_model(Server *server, const Json *container, bool program, Are
         STR_ARG(uri), why.text);
 }
 
+/* A tree like fetch_model's argument for an address of its own: an archive, or a prefix. */
+static Json *address_only(Arena *arena, Str uri)
+{
+    Json *source = json_new_object(arena);
+    json_set_text(arena, source, "ModelDataUrl", uri);
+    if (!str_ends(uri, STR(".tar.gz")) && !str_ends(uri, STR(".tgz"))) {
+        Json *s3 = json_new_object(arena), *data = json_new_object(arena);
+        json_set_text(arena, s3, "S3Uri", uri);
+        json_set_text(arena, s3, "CompressionType", STR("None"));
+        json_set(arena, data, "S3DataSource", s3);
+        json_set(arena, source, "ModelDataSource", data);
+    }
+    return source;
+}
+
+/* The folder with the user's script: what SAGEMAKER_SUBMIT_DIRECTORY names in S3, else code/ of the model, else the
+ * model's folder. */
+static bool prepare_script(Server *server, const Json *environment, Str module, Str image,
+                           const char *folder, Arena *arena, Json *plan, Error *err)
+{
+    Str script = json_get_text(environment, "SAGEMAKER_PROGRAM"),
+        from = json_get_text(environment, "SAGEMAKER_SUBMIT_DIRECTORY");
+    const char *code = folder;
+    Python python;
+    if (!script.len)
+        return error_set(
+            err, ERROR_INVALID,
+            "Image \"%.*s\" runs an inference script, but the model's environment variable "
+            "SAGEMAKER_PROGRAM does not name one",
+            STR_ARG(image));
+    if (!find_python(server, &python, err)) return false;
+    bool there = module.len == 0;
+    for (size_t i = 0; python.modules && i < python.modules->n; i++)
+        there |= str_eq(json_at(python.modules, i)->text, module);
+    if (!there)
+        return error_set(
+            err, ERROR_NOT_FOUND,
+            "Image \"%.*s\" needs the Python module '%.*s', which '%.*s' on this machine does not "
+            "have; install it there, or name another Python by CLARY_PYTHON",
+            STR_ARG(image), STR_ARG(module), STR_ARG(python.program));
+    if (str_starts(from, STR("s3://"))) {
+        if (!fetch_model(server, address_only(arena, from), false, arena, &code, err)) return false;
+    } else if (folder && folder_exists(path_join(arena, folder, "code"))) {
+        code = path_join(arena, folder, "code");
+    }
+    if (!code || !safe_path(script) ||
+        !file_exists(path_join(arena, code, arena_cstr(arena, script))))
+        return error_set(err, ERROR_NOT_FOUND, "The inference script '%.*s' is not in '%.*s'",
+                         STR_ARG(script), STR_ARG(from.len ? from : STR("the model's archive")));
+    json_set_text(arena, plan, "Code", str_of(code));
+    return true;
+}
+
 bool model_prepare(Server *server, const Json *container, Arena *arena, Json **ret_plan, Error *err)
 {
     Str uri = json_get_text(container, "Image");
     Image image = image_find(uri);
     const Json *environment = json_get(container, "Environment");
     const char *folder, *program = NULL;
+    bool script = image.kind == IMAGE_SCRIPT ||
+                  (image.kind == IMAGE_BUILT_IN && json_get(environment, "SAGEMAKER_PROGRAM"));
+    Json *plan = json_new_object(arena);
     if (image.kind == IMAGE_FOREIGN)
         return error_set(err, ERROR_INVALID,
                          "Image \"%.*s\" needs a container runtime, and there is none",
                          STR_ARG(uri));
-    if (image.kind == IMAGE_SCRIPT ||
-        (image.kind == IMAGE_BUILT_IN && json_get(environment, "SAGEMAKER_PROGRAM")))
-        return error_set(
-            err, ERROR_UNSUPPORTED,
-            "Inference scripts (script mode of image \"%.*s\") are not served by clary yet",
-            STR_ARG(uri));
     if (!fetch_model(server, container, false, arena, &folder, err)) return false;
     if (!folder && image.kind == IMAGE_BUILT_IN)
         return error_set(err, ERROR_INVALID, "Algorithm %.*s needs ModelDataUrl",
                          STR_ARG(image.name));
-    if (image.kind == IMAGE_PROGRAM) {
-        Json *source = json_new_object(arena);
-        json_set_text(arena, source, "ModelDataUrl", uri);
-        bool archive = str_ends(uri, STR(".tar.gz")) || str_ends(uri, STR(".tgz"));
-        if (!archive) {
-            Json *s3 = json_new_object(arena), *data = json_new_object(arena);
-            json_set_text(arena, s3, "S3Uri", uri);
-            json_set_text(arena, s3, "CompressionType", STR("None"));
-            json_set(arena, data, "S3DataSource", s3);
-            json_set(arena, source, "ModelDataSource", data);
-        }
-        if (!fetch_model(server, source, true, arena, &program, err)) return false;
-    }
+    if (script && !prepare_script(server, environment, image.name, uri, folder, arena, plan, err))
+        return false;
+    if (image.kind == IMAGE_PROGRAM &&
+        !fetch_model(server, address_only(arena, uri), true, arena, &program, err))
+        return false;
     if (program && !file_exists(path_join(arena, program, "serve")))
         return error_set(err, ERROR_NOT_FOUND, "Program \"%.*s\" has no executable named 'serve'",
                          STR_ARG(uri));
-    Json *plan = json_new_object(arena);
     json_set_text(arena, plan, "Kind",
-                  image.kind == IMAGE_PROGRAM ? STR("program") : STR("built-in"));
-    if (image.kind == IMAGE_BUILT_IN) json_set_text(arena, plan, "Algorithm", image.name);
+                  script    ? STR("script")
+                  : program ? STR("program")
+                            : STR("built-in"));
+    if (!script && !program) json_set_text(arena, plan, "Algorithm", image.name);
     if (folder) json_set_text(arena, plan, "Folder", str_of(folder));
     if (program) json_set_text(arena, plan, "Program", str_of(program));
     json_set(arena, plan, "Environment", environment);
@@ -247,7 +291,7 @@ bool model_prepare(Server *server, const Json *container, Arena *arena, Json **r
 
 static bool plan_uses(const Json *plan, Str name)
 {
-    static const char *const members[] = {"Folder", "Program"};
+    static const char *const members[] = {"Folder", "Program", "Code"};
     const Json *containers = json_get(plan, "Containers");
     for (size_t i = 0; containers && i < containers->n; i++)
         for (size_t k = 0; k < COUNT(members); k++) {

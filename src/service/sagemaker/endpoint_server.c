@@ -19,6 +19,7 @@
 #include "net/http_server.h"
 #include "service/logs/logs.h"
 #include "service/sagemaker/deploy.h"
+#include "service/sagemaker/training.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +29,10 @@
 #include <sys/un.h>
 
 enum { LOG_LINES = 1000, LOG_PIECE = 256 << 10, ENVIRONMENT_MAX = 128, DEATHS_AT_START_MAX = 3 };
+enum { SERVER_MOUNTS_MAX = 64 };
 enum { HEALTHY_SECONDS = 60, THREAD_STACK = 512 << 10, TAIL_BYTES = 2048 };
+
+extern const char serve_script[]; /* serve_script.py */
 
 typedef struct ServerState {
     Hosting *hosting;
@@ -40,7 +44,7 @@ typedef struct ServerState {
     const char *folder;
     const Mount *mounts;
     int n_mounts;
-    bool confined;
+    bool confined, mounted; /* in the sandbox; with mounts of its own */
     double startup_seconds;
     pthread_t runner;
     /* under hosting->mutex: */
@@ -135,58 +139,114 @@ static void add_all_environment(ServerState *state, const Json *environment, con
     }
 }
 
-/* A user's program, in the sandbox, by the container contract: `serve`, below /opt/ml, on the port that
+static void add_mount(ServerState *state, const char *from, const char *to, bool writable)
+{
+    if (state->n_mounts < SERVER_MOUNTS_MAX)
+        ((Mount *)(uintptr_t)state->mounts)[state->n_mounts++] = (Mount){from, to, writable};
+}
+
+static bool is_below(Str path, const char *folder)
+{
+    Str above = str_of(folder);
+    return str_starts(path, above) && (path.len == above.len || path.ptr[above.len] == '/');
+}
+
+/* What of Python lies outside of the system's folders, which every program sees. */
+static void mount_python(ServerState *state, const Python *python)
+{
+    static const char *const system[] = {"/usr", "/lib", "/lib64", "/bin", "/sbin"};
+    for (size_t i = 0; python->paths && i < python->paths->n; i++) {
+        const char *path = arena_cstr(&state->arena, json_at(python->paths, i)->text);
+        bool there = strlen(path) < 2 || !folder_exists(path);
+        for (size_t k = 0; k < COUNT(system); k++) there |= is_below(str_of(path), system[k]);
+        for (int k = 0; k < state->n_mounts && !there; k++)
+            there = is_below(str_of(path), state->mounts[k].to);
+        if (!there) add_mount(state, path, path, false);
+    }
+}
+
+/* Where programs see a folder: at `inside`, where the sandbox has mounts of its own. */
+static const char *show_folder(ServerState *state, const char *folder, const char *inside)
+{
+    const char *to = state->mounted ? inside : folder;
+    add_mount(state, folder, to, false);
+    return to;
+}
+
+/* /opt/ml, or a folder that looks like it. */
+static bool show_base(ServerState *state, const char *model, const char **ret_base, Error *err)
+{
+    *ret_base = "/opt/ml";
+    if (model) show_folder(state, model, "/opt/ml/model");
+    if (state->mounted) return true;
+    const char *base = arena_format(&state->arena, "%s.base", state->output).ptr;
+    const char *at = path_join(&state->arena, base, "model");
+    if (!folder_make(base, err)) return false;
+    unlink(at);
+    if (model && symlink(model, at) != 0) return error_sys(err, errno, "linking '%s'", at);
+    add_mount(state, base, base, true);
+    *ret_base = base;
+    return true;
+}
+
+static bool check_sandbox(ServerState *state, Error *err)
+{
+    unsigned features;
+    if (!sandbox_features(&features, err)) return false;
+    state->confined = sandbox_confines(features);
+    state->mounted = state->confined && (features & SANDBOX_NAMESPACES);
+    return state->confined || state->hosting->server->options->allow_unconfined ||
+           error_set(
+               err, ERROR_UNSUPPORTED,
+               "this machine cannot confine users' programs (clary doctor says what is missing); "
+               "start the server with --allow-unconfined to run them anyway");
+}
+
+/* A user's program or script, in the sandbox, by the container contract: below /opt/ml, on the port that
  * SAGEMAKER_BIND_TO_PORT names. */
 static bool make_program_command(ServerState *state, const ModelServerSpec *spec, Error *err)
 {
     Arena *arena = &state->arena;
-    const ServerOptions *options = state->hosting->server->options;
     const Json *container = spec->container;
-    Str folder = json_get_text(container, "Folder");
-    const char *program = arena_cstr(arena, json_get_text(container, "Program"));
-    unsigned features;
+    Str model = json_get_text(container, "Folder"), program = json_get_text(container, "Program"),
+        code = json_get_text(container, "Code");
+    const char *base;
     int port, n = 0;
-    if (!sandbox_features(&features, err)) return false;
-    state->confined = sandbox_confines(features);
-    if (!state->confined && !options->allow_unconfined)
-        return error_set(err, ERROR_UNSUPPORTED,
-                         "this machine cannot confine users' programs (clary doctor says what is "
-                         "missing); start the server with --allow-unconfined to run them anyway");
-    bool inside = state->confined && (features & SANDBOX_NAMESPACES);
-    if (!choose_port(state, &port, err)) return false;
+    state->mounts = arena_array(arena, Mount, SERVER_MOUNTS_MAX);
+    if (!check_sandbox(state, err) || !choose_port(state, &port, err) ||
+        !show_base(state, model.len ? arena_cstr(arena, model) : NULL, &base, err))
+        return false;
     state->server->address = (char *)(uintptr_t)arena_format(arena, "127.0.0.1:%d", port).ptr;
-    const char *base = inside ? "/opt/ml" : arena_format(arena, "%s.base", state->output).ptr;
-    Mount *mounts = arena_array(arena, Mount, 3);
-    const char *at = inside ? "/opt/program" : program;
-    mounts[state->n_mounts++] = (Mount){program, at, false};
-    if (folder.len) {
-        const char *model = arena_cstr(arena, folder);
-        mounts[state->n_mounts++] = (Mount){model, inside ? "/opt/ml/model" : model, false};
-        if (!inside) {
-            const char *link_path = path_join(arena, base, "model");
-            if (!folder_make(base, err)) return false;
-            unlink(link_path);
-            if (symlink(model, link_path) != 0)
-                return error_sys(err, errno, "linking '%s'", link_path);
-            mounts[state->n_mounts++] = (Mount){base, base, true};
-        }
-    }
-    state->mounts = mounts;
-    state->folder = at;
-    const char **argv = arena_array(arena, const char *, 3),
+    const char **argv = arena_array(arena, const char *, 4),
                **env = arena_array(arena, const char *, ENVIRONMENT_MAX + 16);
-    argv[0] = path_join(arena, at, "serve");
-    argv[1] = "serve";
-    state->argv = argv;
     add_all_environment(state, json_get(container, "Environment"), env, &n);
+    Python python = {0};
+    Error none;
+    if (code.len) {
+        if (!find_python(state->hosting->server, &python, err)) return false;
+        state->folder = show_folder(state, arena_cstr(arena, code), "/opt/ml/code");
+        argv[0] = arena_cstr(arena, python.program);
+        argv[1] = "-c";
+        argv[2] = serve_script;
+        env[n++] = arena_format(arena, "CLARY_SCRIPT_FOLDER=%s", state->folder).ptr;
+    } else {
+        state->folder = show_folder(state, arena_cstr(arena, program), "/opt/program");
+        argv[0] = path_join(arena, state->folder, "serve");
+        argv[1] = "serve";
+        find_python(state->hosting->server, &python, &none);
+    }
+    mount_python(state, &python);
+    state->argv = argv;
     env[n++] = arena_format(arena, "SAGEMAKER_BIND_TO_PORT=%d", port).ptr;
     env[n++] = arena_format(arena, "SAGEMAKER_BASE_DIR=%s", base).ptr;
+    env[n++] = arena_format(arena, "SM_MODEL_DIR=%s/model", base).ptr;
     env[n++] = arena_format(arena, "AWS_REGION=%.*s", STR_ARG(state->region)).ptr;
     env[n++] = arena_format(arena, "AWS_DEFAULT_REGION=%.*s", STR_ARG(state->region)).ptr;
     env[n++] = "PATH=/usr/local/bin:/usr/bin:/bin";
     env[n++] = "HOME=/tmp";
     env[n++] = "LANG=C.UTF-8";
     env[n++] = "PYTHONUNBUFFERED=1";
+    env[n++] = "PYTHONDONTWRITEBYTECODE=1";
     state->env = env;
     return true;
 }
@@ -194,7 +254,8 @@ static bool make_program_command(ServerState *state, const ModelServerSpec *spec
 static bool make_command(ServerState *state, const ModelServerSpec *spec, Error *err)
 {
     state->folder = state->hosting->home;
-    if (json_get(spec->container, "Program")) return make_program_command(state, spec, err);
+    if (!str_is(json_get_text(spec->container, "Kind"), "built-in"))
+        return make_program_command(state, spec, err);
     make_own_command(state, spec);
     return true;
 }
@@ -266,7 +327,7 @@ static size_t log_lines(ServerState *state, Str text, bool all)
     return used;
 }
 
-static void log_pump(ServerState *state, bool all)
+static void pump_log(ServerState *state, bool all)
 {
     AUTO_FD int fd = open(state->output, O_RDWR | O_CLOEXEC);
     struct stat st;
@@ -482,7 +543,7 @@ static void finish(ServerState *state)
     keeper_stop(hosting->server->keeper, state->process,
                 __atomic_load_n(&hosting->closing, __ATOMIC_ACQUIRE) ? 2 : -1, &err);
     pthread_join(state->runner, NULL);
-    log_pump(state, true);
+    pump_log(state, true);
     unlink(state->output);
     unlink(state->output_at);
     if (state->server->address[0] == '/') unlink(state->server->address);
@@ -510,7 +571,7 @@ static void *watch_process(void *arg)
         else if (healthy)
             look_healthy(state, now);
         if (now - pumped >= 1) {
-            log_pump(state, false);
+            pump_log(state, false);
             pumped = now;
         }
         pthread_mutex_lock(&hosting->mutex);

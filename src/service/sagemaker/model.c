@@ -29,12 +29,12 @@ static const Repository repositories[] = {
     {"seq2seq", "seq2seq", IMAGE_BUILT_IN},
     {"xgboost", "xgboost", IMAGE_BUILT_IN},
     {"sagemaker-xgboost", "xgboost", IMAGE_BUILT_IN},
-    {"sagemaker-scikit-learn", "scikit-learn", IMAGE_SCRIPT},
-    {"sagemaker-base-python", "python", IMAGE_SCRIPT},
-    {"pytorch-inference", "pytorch", IMAGE_SCRIPT},
-    {"pytorch-training", "pytorch", IMAGE_SCRIPT},
+    {"sagemaker-scikit-learn", "sklearn", IMAGE_SCRIPT},
+    {"sagemaker-base-python", "", IMAGE_SCRIPT},
+    {"pytorch-inference", "torch", IMAGE_SCRIPT},
+    {"pytorch-training", "torch", IMAGE_SCRIPT},
     {"tensorflow-inference", "tensorflow", IMAGE_SCRIPT},
-    {"huggingface-pytorch-inference", "huggingface", IMAGE_SCRIPT},
+    {"huggingface-pytorch-inference", "transformers", IMAGE_SCRIPT},
 };
 
 Image image_find(Str uri)

@@ -22,7 +22,7 @@ enum { MODEL_CONTAINERS_MAX = 15 };
 /* What runs behind an image's name (aws-clients.md section 5): the account, region and domain say nothing. */
 typedef enum ImageKind {
     IMAGE_BUILT_IN, /* clary-serve; `name` is the algorithm */
-    IMAGE_SCRIPT, /* a framework's image: the user's inference script in the host's Python; `name` is the framework */
+    IMAGE_SCRIPT, /* a framework's image: the user's inference script in the host's Python; `name` is the module that must be importable, or empty */
     IMAGE_PROGRAM, /* "s3://bucket/folder" or "s3://bucket/program.tar.gz": a program that keeps to the container contract */
     IMAGE_FOREIGN, /* any other: needs a container runtime */
 } ImageKind;

@@ -98,6 +98,15 @@ void input_stop_pipes(TrainingRun *run);
 bool input_fetch(TrainingRun *run, Str uri, const char *folder, bool may_link, Error *err);
 
 /* training_start.c */
+/* This machine's Python, for scripts: CLARY_PYTHON, else the first python3 of the PATH.  Asked once. */
+typedef struct Python {
+    bool known, found;
+    Str program;       /* sys.executable */
+    const Json *paths; /* folders it needs */
+    const Json
+        *modules; /* of those that frameworks' images are known by: "sklearn", "torch", ... */
+} Python;
+bool find_python(Server *server, Python *ret_python, Error *err);
 bool program_start(TrainingRun *run, Error *err);
 void credentials_renew(TrainingRun *run); /* and sets renew_at */
 

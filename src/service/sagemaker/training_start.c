@@ -55,13 +55,6 @@ static void add_job_folder(Start *start, const char *name, bool writable)
 
 /* ---- the host's Python ---- */
 
-typedef struct Python {
-    bool known, found;
-    Str program;       /* sys.executable */
-    const Json *paths; /* folders it needs */
-    const Json *modules;
-} Python;
-
 static struct {
     pthread_mutex_t lock;
     Arena arena;
@@ -78,7 +71,7 @@ static const char python_question[] =
     " 'modules': [n for n in names if u.find_spec(n)]}))\n";
 
 /* CLARY_PYTHON, else the first python3 of the PATH. */
-static bool find_python(Server *server, Python *ret_python, Error *err)
+bool find_python(Server *server, Python *ret_python, Error *err)
 {
     pthread_mutex_lock(&host.lock);
     bool good = true;
