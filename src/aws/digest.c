@@ -105,7 +105,7 @@ static size_t crc_bytes(const Digest *digest, uint8_t *ret)
 size_t digest_end(Digest *digest, uint8_t ret_bytes[static DIGEST_BYTES_MAX])
 {
     if (!is_hash(digest->kind)) return crc_bytes(digest, ret_bytes);
-    unsigned n;
+    unsigned n = 0;
     need(EVP_DigestFinal_ex(digest->context, ret_bytes, &n));
     digest_clear(digest);
     return n;
@@ -115,7 +115,7 @@ size_t digest_peek(const Digest *digest, uint8_t ret_bytes[static DIGEST_BYTES_M
 {
     if (!is_hash(digest->kind)) return crc_bytes(digest, ret_bytes);
     EVP_MD_CTX *context = context_of_thread();
-    unsigned n;
+    unsigned n = 0;
     need(EVP_MD_CTX_copy_ex(context, digest->context) &&
          EVP_DigestFinal_ex(context, ret_bytes, &n));
     return n;

@@ -9,9 +9,10 @@
  *
  * AWS: Signature Version 4 for API requests; Authenticating Requests (S3). */
 
-#include "aws/signature_inside.h"
+#include "aws/signature.h"
 
 #include "aws/digest.h"
+#include "aws/signature_inside.h"
 #include "base/strbuf.h"
 
 #include <stdio.h>

@@ -223,8 +223,11 @@ static Str http_date(Arena *arena, Str text)
         return (Str){0};
     int month = 0;
     while (month < 12 && memcmp(months + 3 * month, text.ptr + 8, 3) != 0) month++;
-    return arena_format(arena, "%.4s%02d%.2sT%.2s%.2s%.2sZ", text.ptr + 12, month + 1, text.ptr + 5,
-                        text.ptr + 17, text.ptr + 20, text.ptr + 23);
+    return arena_format(arena,
+                        "%.4s%02d%.2s"
+                        "T%.2s%.2s%.2sZ",
+                        text.ptr + 12, month + 1, text.ptr + 5, text.ptr + 17, text.ptr + 20,
+                        text.ptr + 23);
 }
 
 bool signature_is_amz(Str name)

@@ -420,7 +420,7 @@ TEST(signature, refusals)
         {"=host;", "=;host;", "AuthorizationHeaderMalformed"},
         {"=host;", "=a b;host;", "AuthorizationHeaderMalformed"},
         {"Signature=", "Signature=0", "AuthorizationHeaderMalformed"},
-        {"Signature=", "Signatur=", "AuthorizationHeaderMalformed"},
+        {"Signature=", "Signatures=", "AuthorizationHeaderMalformed"},
         {mac, "ABCDEFABCDEFABCDEFABCDEFABCDEFABCDEFABCDEFABCDEFABCDEFABCDEFABCD",
          "AuthorizationHeaderMalformed"},
         {mac, "0000000000000000000000000000000000000000000000000000000000000000",

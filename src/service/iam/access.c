@@ -2,12 +2,13 @@
  *
  * AWS: policy evaluation within an account. */
 
-#include "service/iam/iam.h"
+#include "service/iam/access.h"
 
 #include "aws/digest.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "service/iam/iam.h"
 
 #include <stdio.h>
 #include <stdlib.h>

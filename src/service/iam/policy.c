@@ -2,10 +2,11 @@
  *
  * AWS: IAM JSON policy elements reference. */
 
-#include "service/iam/policy_inside.h"
+#include "service/iam/policy.h"
 
 #include "base/memory.h"
 #include "format/json.h"
+#include "service/iam/policy_inside.h"
 
 #include <stdio.h>
 #include <stdlib.h>
