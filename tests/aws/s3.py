@@ -709,6 +709,27 @@ def test_cors():
         assert http(url)[1]["Access-Control-Allow-Origin"] is None
 
 
+def test_buckets_in_host_names():
+    with Claryd() as server:
+        from botocore.config import Config
+        s3 = server.client("s3")
+        s3.create_bucket(Bucket="bkt")
+        s3.put_object(Bucket="bkt", Key="a/b", Body=b"x")
+        url = "http://bkt.s3.localhost:%d/a/b" % server.port
+        for _ in range(2):
+            from botocore.auth import S3SigV4Auth
+            from botocore.awsrequest import AWSRequest
+            from botocore.credentials import Credentials
+            from _claryd import ACCESS_KEY, SECRET_KEY
+            request = AWSRequest(method="GET", url=url)
+            S3SigV4Auth(Credentials(ACCESS_KEY, SECRET_KEY), "s3", "us-east-1").add_auth(request)
+            headers = dict(request.headers.items(), Host="bkt.s3.localhost:%d" % server.port)
+            assert http(server.url + "/a/b", headers=headers)[::2] == (200, b"x")
+            assert http(server.url + "/bkt/a/b", headers=headers)[0] in (403, 404)
+        proxied = server.client("s3", config=Config(s3={"addressing_style": "path"}))
+        assert proxied.get_object(Bucket="bkt", Key="a/b")["Body"].read() == b"x"
+
+
 def test_the_aws_cli():
     if not shutil.which("aws"):
         raise Skip("the AWS CLI is not installed")

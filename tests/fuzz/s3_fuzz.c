@@ -61,7 +61,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     Json *tags;
     if (s3_tags_of_query(text, &arena, &tags)) s3_tags_check(tags, S3_TAGS_MAX);
     Str decoded, bucket, key;
-    if (s3_key_ok(text) && (!s3_percent_decode(s3_url_encode(&arena, text), &arena, &decoded) || decoded.len != text.len))
+    if (s3_key_ok(text) && (!s3_percent_decode(s3_url_encode(&arena, text), &arena, &decoded) ||
+                            decoded.len != text.len))
         abort();
     s3_percent_decode(text, &arena, &decoded);
     if (s3_address(text, &bucket, &key) && s3_bucket_name_check(bucket)) abort();

@@ -297,6 +297,10 @@ static bool answer_object(Call *call, bool with_body, Error *err)
     if (!conditions_hold(call, &find.row, err)) return false;
     const Json *meta = NULL;
     if (!json_parse(find.row.meta, call->arena, &meta, err)) return false;
+    if (find.bytes.ptr && !s3_crc_is(meta, find.bytes))
+        return error_set(err, ERROR_INTERNAL,
+                         "s3://%.*s/%.*s: the stored bytes have another checksum",
+                         STR_ARG(find.bucket_name), STR_ARG(find.key));
     S3Range range;
     Json *out = call->out;
     if (!choose_range(call, &find.row, meta, out, &range, err)) return false;

@@ -26,6 +26,12 @@ bool s3_open(Server *server, Error *err);
 void s3_close(Server *server);
 bool s3_reset(Server *server, Error *err); /* before the database is emptied */
 
+/* Compares the bytes of all versions in a bucket with their checksums; `report` is called for each that is not as it
+ * should be. */
+bool s3_check(Server *server, Str bucket,
+              void (*report)(void *arg, Str key, Str version, const char *finding), void *arg,
+              int64_t *ret_checked, Error *err);
+
 /* Serves a local folder as a read-only bucket: its files are the objects, by their paths. */
 bool s3_serve_folder(Server *server, Str bucket, const char *folder, Error *err);
 

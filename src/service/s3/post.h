@@ -17,7 +17,8 @@ typedef struct FormField {
 
 typedef struct Form {
     Call *call;
-    bool (*next)(void *arg, Str *ret_piece, Error *err); /* the next piece of the body; empty at its end */
+    bool (*next)(void *arg, Str *ret_piece,
+                 Error *err); /* the next piece of the body; empty at its end */
     void *arg;
     StrBuf buffer; /* the caller clears it */
     size_t at;     /* bytes before are used */
@@ -32,6 +33,7 @@ typedef struct Form {
 bool s3_form_begin(Form *form, Call *call, Str content_type, Error *err);
 /* Up to the first byte of the file. */
 bool s3_form_fields(Form *form, Error *err);
-bool s3_form_file(Form *form, bool (*sink)(void *arg, Str piece, Error *err), void *arg, Error *err);
+bool s3_form_file(Form *form, bool (*sink)(void *arg, Str piece, Error *err), void *arg,
+                  Error *err);
 
 #endif

@@ -267,6 +267,10 @@ bool s3_folder_find(const S3Bucket *bucket, Str key, Arena *arena, S3Row *ret_ro
 bool s3_folder_rows(const S3Bucket *bucket, Str from, bool inclusive, size_t max, Arena *arena,
                     S3Row **ret_rows, size_t *ret_n, Error *err);
 
+/* ---- checksums of what is stored (check.c) ---- */
+Str s3_crc_of_meta(const Json *meta); /* base64; empty: none */
+bool s3_crc_is(const Json *meta, Str bytes);
+
 /* ---- errors (errors.c) ---- */
 
 /* The answer "CODE" with AWS's message and status for it; code NULL: leaves err as it is (returns false). */

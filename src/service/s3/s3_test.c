@@ -578,3 +578,51 @@ TEST(s3, lifecycle_rules_remove_what_is_too_old)
     CHECK_INT(c.walk.n, 0);
     store_stop(store);
 }
+
+/* ---- checking ---- */
+
+static void note_finding(void *arg, Str key, Str version, const char *finding)
+{
+    (void)version;
+    strbuf_addf(arg, "%.*s: %s; ", STR_ARG(key), finding);
+}
+
+static bool spoil_small(void *arg, DbTx *tx, Error *err)
+{
+    (void)arg;
+    return db_run(tx, err, "UPDATE s3_small SET bytes = ?", "b", STR("hellO"));
+}
+
+TEST(s3, spoilt_bytes_are_found)
+{
+    Store *store = store_new();
+    Error err = {0};
+    S3Object object;
+    int64_t checked;
+    StrBuf found = STRBUF(4096);
+    static char large[50000] = "x";
+    put(store, "large", (Str){large, sizeof large});
+    put(store, "short", (Str){large, sizeof large});
+    put(store, "gone", (Str){large, sizeof large});
+    put(store, "small", STR("hello"));
+    CHECK_OK(s3_check(&store->server, STR("first-bucket"), note_finding, &found, &checked, &err),
+             err);
+    CHECK_INT(checked, 4);
+    CHECK_STR(strbuf_str(&found), STR(""));
+
+    read_object(store, "large", &object);
+    int fd = open(arena_cstr(&store->arena, object.path), O_WRONLY);
+    CHECK(fd >= 0 && pwrite(fd, "y", 1, 40000) == 1);
+    close(fd);
+    read_object(store, "short", &object);
+    CHECK(truncate(arena_cstr(&store->arena, object.path), 49999) == 0);
+    read_object(store, "gone", &object);
+    CHECK(unlink(arena_cstr(&store->arena, object.path)) == 0);
+    CHECK_OK(db_write(store->server.db, spoil_small, store, &err), err);
+    CHECK_OK(s3_check(&store->server, STR("first-bucket"), note_finding, &found, &checked, &err),
+             err);
+    CHECK_STR(strbuf_str(&found),
+              STR("gone: its file is missing; large: its bytes have another checksum; "
+                  "short: its file has another length; small: its bytes have another checksum; "));
+    store_stop(store);
+}
