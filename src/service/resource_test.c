@@ -9,7 +9,7 @@
 
 static const ServerOptions options = {.account = "123456789012", .region = "us-east-1"};
 
-static Server *open_server(const char *folder)
+static Server *open_server(const char *folder, bool empty)
 {
     static Server server;
     static char path[512];
@@ -19,6 +19,7 @@ static Server *open_server(const char *folder)
     server = (Server){.options = &options};
     CHECK_OK(db_open_with(named ? named : path, false, &server.db, &err), err);
     CHECK_OK(resources_open(&server, &err), err);
+    if (empty) CHECK_OK(db_empty(server.db, &err), err);
     return &server;
 }
 
@@ -61,7 +62,7 @@ TEST(resource, a_model_lives)
     ARENA(arena);
     Error err = {0};
     Call call;
-    Server *server = open_server(test_folder());
+    Server *server = open_server(test_folder(), true);
     CHECK_OK(ask(server, &arena, "CreateModel", MODEL("My-Model"), &call, &err), err);
     Str arn = STR("arn:aws:sagemaker:us-east-1:123456789012:model/my-model");
     CHECK_STR(json_get_text(call.out, "ModelArn"), arn);
@@ -86,7 +87,7 @@ TEST(resource, a_model_lives)
 
     /* All of it is there after a restart. */
     close_server(server);
-    server = open_server(test_folder());
+    server = open_server(test_folder(), false);
     Resource model;
     CHECK_OK(resource_load_arn(server, arn, &arena, &model, &err), err);
     CHECK(model.document && model.kind == &model_kind);
@@ -112,7 +113,7 @@ TEST(resource, refusals_of_tags_and_images)
          "Duplicate tag key found: 'x'"},
         {"{\"ModelName\":\"a\"}", "Either PrimaryContainer or Containers must be specified"},
     };
-    Server *server = open_server(test_folder());
+    Server *server = open_server(test_folder(), true);
     for (size_t i = 0; i < COUNT(cases); i++) {
         ARENA(arena);
         Error err = {0};
@@ -159,7 +160,7 @@ static bool insert_many(void *arg, DbTx *tx, Error *err)
 /* Every order and direction: all pages together are each line once, in order. */
 TEST(resource, pages_are_complete_and_in_order)
 {
-    Server *server = open_server(test_folder());
+    Server *server = open_server(test_folder(), true);
     Error err = {0};
     Many many = {500, 1.7e9};
     CHECK_OK(db_write(server->db, insert_many, &many, &err), err);
