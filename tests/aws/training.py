@@ -364,6 +364,15 @@ while :; do sleep 0.05; done
         assert p.wait("running")["TrainingJobStatus"] == "Stopped"
 
 
+def test_too_much_on_disk():
+    with Platform() as p:
+        image = p.program("greedy", "#!/bin/sh\nfallocate -l 1200M /opt/ml/model/big || exit 9\nexec sleep 60\n")
+        job = p.run("greedy", image, [], {}, ResourceConfig={"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1})
+        if "exit code: 9" in job["FailureReason"]:
+            raise Skip("this file system has no fallocate")
+        assert job["FailureReason"].startswith("ClientError: the program wrote more than VolumeSizeInGB (1 GB)"), job
+
+
 def test_pipe_mode():
     with Platform() as p:
         for i in range(4):

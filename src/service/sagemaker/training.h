@@ -59,7 +59,7 @@ typedef struct TrainingRun {
     const char *folder, *process; /* process: name at the keeper */
     Program program;
     int wake; /* eventfd: the program ended, or is asked to stop */
-    bool resumed;
+    bool resumed, disk_full;
     /* read and written with __atomic: */
     bool stop_asked, closing;
     ProcessExit exit;

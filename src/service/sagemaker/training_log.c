@@ -42,7 +42,7 @@ typedef struct Metric {
 } Metric;
 
 typedef struct TrainingLog {
-    int fd;
+    int fd, at_fd;
     int64_t at; /* bytes of the file that were taken over */
     Metric metrics[TRAINING_METRICS_MAX];
     int n_metrics;
@@ -95,56 +95,14 @@ Str log_literal(Str pattern)
     return best;
 }
 
-bool log_start(TrainingRun *run, Error *err)
-{
-    TrainingLog *log = calloc(1, sizeof *log);
-    if (!log) memory_exhausted(sizeof *log);
-    run->log = log;
-    log->fd = -1;
-    log->budget = BYTES_BURST;
-    log->budget_time = clock_seconds();
-    if (!(log->buffer = malloc(READ_BYTES))) memory_exhausted(READ_BYTES);
-    const char *path = path_join(&run->arena, run->folder, "log");
-    log->fd = open(path, O_RDONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (log->fd < 0) return error_sys(err, errno, "opening '%s'", path);
-    ARENA(scratch);
-    Str text;
-    Error nothing;
-    if (file_exists(at_path(run, &scratch)) &&
-        file_read(at_path(run, &scratch), 32, &scratch, &text, &nothing))
-        str_to_int64(text, &log->at);
-
-    const Json *definitions = program_metrics(run);
-    for (size_t i = 0; i < definitions->n && log->n_metrics < TRAINING_METRICS_MAX; i++) {
-        Metric metric = {.name = json_get_text(json_at(definitions, i), "Name")};
-        Str pattern = json_get_text(json_at(definitions, i), "Regex");
-        metric.needs = log_literal(pattern);
-        Error wrong = {0};
-        if (!regex_new(pattern, 0, &metric.regex, &wrong)) {
-            log_say(run, "metric '%.*s' is not taken: %s", STR_ARG(metric.name), wrong.text);
-            continue;
-        }
-        log->metrics[log->n_metrics++] = metric;
-    }
-    return true;
-}
-
-void log_free(TrainingLog *log)
-{
-    if (!log) return;
-    for (int i = 0; i < log->n_metrics; i++) regex_free(log->metrics[i].regex);
-    if (log->fd >= 0) close(log->fd);
-    free(log->buffer);
-    free(log);
-}
-
-/* Valid UTF-8 is the logs' business; here only what would move a terminal's cursor. */
+/* Valid UTF-8 is the logs' business; here only what would move a terminal's cursor.  The line itself
+ * when there is nothing of that kind. */
 static Str escape(Arena *arena, Str line)
 {
     size_t n = 0;
     for (size_t i = 0; i < line.len; i++)
         n += (unsigned char)line.ptr[i] < 32 || line.ptr[i] == 127;
-    if (!n) return arena_str(arena, line);
+    if (!n) return line;
     char *text = arena_alloc(arena, line.len + 3 * n + 1), *out = text;
     for (size_t i = 0; i < line.len; i++) {
         unsigned char c = (unsigned char)line.ptr[i];
@@ -158,35 +116,6 @@ static Str escape(Arena *arena, Str line)
         *out++ = (char)('0' + (c & 7));
     }
     return (Str){text, (size_t)(out - text)};
-}
-
-static bool append(TrainingRun *run, const LogLine *lines, size_t n, Error *err)
-{
-    return !n || logs_append(run->server, run->region, LOG_GROUP, run->stream, lines, n, err);
-}
-
-void log_say(TrainingRun *run, const char *format, ...)
-{
-    AUTO_STRBUF StrBuf text = STRBUF(8192);
-    va_list args;
-    va_start(args, format);
-    strbuf_add(&text, STR("clary: "));
-    strbuf_addv(&text, format, args);
-    va_end(args);
-    LogLine line = {(int64_t)(clock_wall() * 1000), strbuf_str(&text)};
-    Error err = {0};
-    if (!append(run, &line, 1, &err))
-        log_warning("log of '%.*s': %s", STR_ARG(run->name), err.text);
-}
-
-static bool affordable(TrainingLog *log, size_t bytes)
-{
-    double now = clock_seconds();
-    log->budget = MIN(BYTES_BURST, log->budget + (now - log->budget_time) * BYTES_PER_SECOND);
-    log->budget_time = now;
-    if (log->budget < (double)bytes) return false;
-    log->budget -= (double)bytes;
-    return true;
 }
 
 static void find_metrics(TrainingRun *run, Str line, double now, MetricPoint *points, size_t *n,
@@ -221,6 +150,99 @@ static size_t whole_lines(const char *bytes, size_t n, bool all)
     const char *last = memrchr(bytes, '\n', n);
     if (last) return (size_t)(last - bytes) + 1;
     return all || n == READ_BYTES ? n : 0;
+}
+
+/* A new server takes the last values from what the one before took over. */
+static bool read_again(TrainingRun *run, Error *err)
+{
+    TrainingLog *log = run->log;
+    for (int64_t from = 0; from < log->at;) {
+        ssize_t got = pread(log->fd, log->buffer, (size_t)MIN(READ_BYTES, log->at - from), from);
+        if (got < 0) return error_sys(err, errno, "reading the log of the job");
+        if (got == 0) return true;
+        size_t used = whole_lines(log->buffer, (size_t)got, true), none = 0;
+        Str rest = {log->buffer, used}, line;
+        ARENA(arena);
+        while (str_next_line(&rest, &line))
+            find_metrics(run, escape(&arena, line), clock_wall(), NULL, &none, 0);
+        from += (int64_t)used;
+    }
+    return true;
+}
+
+bool log_start(TrainingRun *run, Error *err)
+{
+    TrainingLog *log = calloc(1, sizeof *log);
+    if (!log) memory_exhausted(sizeof *log);
+    run->log = log;
+    log->fd = log->at_fd = -1;
+    log->budget = BYTES_BURST;
+    log->budget_time = clock_seconds();
+    if (!(log->buffer = malloc(READ_BYTES))) memory_exhausted(READ_BYTES);
+    const char *path = path_join(&run->arena, run->folder, "log");
+    log->fd = open(path, O_RDONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (log->fd < 0) return error_sys(err, errno, "opening '%s'", path);
+    ARENA(scratch);
+    Str text;
+    Error nothing;
+    if (file_exists(at_path(run, &scratch)) &&
+        file_read(at_path(run, &scratch), 32, &scratch, &text, &nothing))
+        str_to_int64(str_trim(text), &log->at);
+    log->at_fd = open(at_path(run, &scratch), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (log->at_fd < 0) return error_sys(err, errno, "opening '%s'", at_path(run, &scratch));
+
+    const Json *definitions = program_metrics(run);
+    for (size_t i = 0; i < definitions->n && log->n_metrics < TRAINING_METRICS_MAX; i++) {
+        Metric metric = {.name = json_get_text(json_at(definitions, i), "Name")};
+        Str pattern = json_get_text(json_at(definitions, i), "Regex");
+        metric.needs = log_literal(pattern);
+        Error wrong = {0};
+        if (!regex_new(pattern, 0, &metric.regex, &wrong)) {
+            log_say(run, "metric '%.*s' is not taken: %s", STR_ARG(metric.name), wrong.text);
+            continue;
+        }
+        log->metrics[log->n_metrics++] = metric;
+    }
+    return log->at == 0 || read_again(run, err);
+}
+
+void log_free(TrainingLog *log)
+{
+    if (!log) return;
+    for (int i = 0; i < log->n_metrics; i++) regex_free(log->metrics[i].regex);
+    if (log->fd >= 0) close(log->fd);
+    if (log->at_fd >= 0) close(log->at_fd);
+    free(log->buffer);
+    free(log);
+}
+
+static bool append(TrainingRun *run, const LogLine *lines, size_t n, Error *err)
+{
+    return !n || logs_append(run->server, run->region, LOG_GROUP, run->stream, lines, n, err);
+}
+
+void log_say(TrainingRun *run, const char *format, ...)
+{
+    AUTO_STRBUF StrBuf text = STRBUF(8192);
+    va_list args;
+    va_start(args, format);
+    strbuf_add(&text, STR("clary: "));
+    strbuf_addv(&text, format, args);
+    va_end(args);
+    LogLine line = {(int64_t)(clock_wall() * 1000), strbuf_str(&text)};
+    Error err = {0};
+    if (!append(run, &line, 1, &err))
+        log_warning("log of '%.*s': %s", STR_ARG(run->name), err.text);
+}
+
+static bool affordable(TrainingLog *log, size_t bytes)
+{
+    double now = clock_seconds();
+    log->budget = MIN(BYTES_BURST, log->budget + (now - log->budget_time) * BYTES_PER_SECOND);
+    log->budget_time = now;
+    if (log->budget < (double)bytes) return false;
+    log->budget -= (double)bytes;
+    return true;
 }
 
 /* At the end the last lines are given in any case: they say why. */
@@ -284,8 +306,12 @@ bool log_pump(TrainingRun *run, bool at_end, bool *ret_more, Error *err)
         return error_in(err, "writing the job's metrics");
     log->at += (int64_t)used;
     *ret_more = true;
-    Str text = arena_format(&arena, "%lld", (long long)log->at);
-    return file_commit(at_path(run, &arena), text, err);
+    /* Without a sync: it is for the next server after a crash, not for one after a power cut, when the
+     * program is gone, too. */
+    Str text = arena_format(&arena, "%-20lld", (long long)log->at);
+    if (pwrite(log->at_fd, text.ptr, text.len, 0) != (ssize_t)text.len)
+        return error_sys(err, errno, "writing '%s'", at_path(run, &arena));
+    return true;
 }
 
 Str log_last(TrainingRun *run, int n_lines)

@@ -26,7 +26,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PUMP_MS = 20, PUMP_SLOW_MS = 250, CHECKPOINT_SECONDS = 10, FAILURE_FILE_MAX = 64 << 10 };
+enum {
+    PUMP_MS = 20,
+    PUMP_SLOW_MS = 250,
+    CHECKPOINT_SECONDS = 10,
+    DISK_SECONDS = 3,
+    FAILURE_FILE_MAX = 64 << 10
+};
 
 /* ---- states ---- */
 
@@ -114,6 +120,13 @@ static Str failure_reason(TrainingRun *run)
     if (run->program.kind == PROGRAM_IMAGE && code >= 125 && code <= 127 && !text.len)
         return arena_format(arena, "ClientError: image '%.*s' could not be started: %.*s",
                             STR_ARG(run->program.image), STR_ARG(cut(last, room - 300)));
+    if (run->disk_full)
+        return arena_format(
+            arena,
+            "ClientError: the program wrote more than VolumeSizeInGB (%lld GB) "
+            "to its disk%.*s",
+            (long long)json_get_int(json_get(run->job, "ResourceConfig"), "VolumeSizeInGB", 0),
+            STR_ARG(tail));
     if (run->exit.out_of_memory) {
         text = arena_format(arena, "the program was killed because it ran out of memory%s%.*s",
                             text.len ? "; " : "", STR_ARG(text));
@@ -255,13 +268,37 @@ static void pump(TrainingRun *run, bool at_end)
         }
 }
 
+static _Thread_local int64_t tree_bytes;
+
+static int add_size(const char *path UNUSED, const struct stat *info, int type UNUSED,
+                    struct FTW *at UNUSED)
+{
+    tree_bytes += (int64_t)info->st_blocks * 512;
+    return 0;
+}
+
+/* Where no quota limits the disk, a look now and then does: VolumeSizeInGB counts what the program wrote. */
+static bool too_much_written(TrainingRun *run)
+{
+    static const char *const folders[] = {"model", "output", "checkpoints", "log"};
+    ARENA(scratch);
+    const Json *config = json_get(run->job, "ResourceConfig"),
+               *group = json_at(json_get(config, "InstanceGroups"), 0);
+    int64_t most = json_get_int(config, "VolumeSizeInGB", 0);
+    if (most <= 0 || group) return false;
+    tree_bytes = 0;
+    for (size_t i = 0; i < COUNT(folders); i++)
+        nftw(path_join(&scratch, run->folder, folders[i]), add_size, 32, FTW_PHYS);
+    return tree_bytes > most << 30;
+}
+
 /* Until the program is gone; false when the server is to end first.  *ret_timed_out: MaxRuntime was reached. */
 static bool watch(TrainingRun *run, bool *ret_timed_out)
 {
     double limit = json_get_double(json_get(run->job, "StoppingCondition"), "MaxRuntimeInSeconds",
                                    TRAINING_RUNTIME_SECONDS),
            now = clock_wall(), deadline = run->started + limit,
-           next_sync = now + CHECKPOINT_SECONDS;
+           next_sync = now + CHECKPOINT_SECONDS, next_look = now + DISK_SECONDS;
     bool stopping = false;
     int wait = PUMP_MS;
     *ret_timed_out = false;
@@ -292,6 +329,15 @@ static bool watch(TrainingRun *run, bool *ret_timed_out)
                 err.kind != ERROR_NOT_FOUND)
                 log_warning("training job '%.*s': %s", STR_ARG(run->name), err.text);
         }
+        if (now >= next_look && !run->disk_full) {
+            next_look = now + DISK_SECONDS;
+            if (too_much_written(run)) {
+                Error err = {0};
+                run->disk_full = true;
+                log_say(run, "the program wrote more than VolumeSizeInGB and is killed");
+                keeper_stop(run->server->keeper, run->process, 0, &err);
+            }
+        }
         if (now >= next_sync) {
             Error err = {0};
             if (!output_sync_checkpoints(run, false, &err)) log_say(run, "%s", err.text);
@@ -317,7 +363,12 @@ static bool write_exit(TrainingRun *run, bool timed_out, Error *err)
     json_set_int(&arena, end, "signal", run->exit.signal);
     json_set_bool(&arena, end, "out_of_memory", run->exit.out_of_memory);
     json_set_bool(&arena, end, "timed_out", timed_out);
-    return file_commit(path_join(&arena, run->folder, "exit.json"), json_text(&arena, end), err);
+    /* For the next server after a crash; after a power cut the model may be half written. */
+    Str text = json_text(&arena, end);
+    const char *path = path_join(&arena, run->folder, "exit.json");
+    AUTO_FD int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0) return error_sys(err, errno, "making '%s'", path);
+    return fd_write(fd, text, path, err);
 }
 
 static bool read_exit(TrainingRun *run, bool *ret_timed_out)
@@ -341,7 +392,8 @@ static void finish(TrainingRun *run, bool timed_out)
 {
     Error err = {0};
     Json *members = json_new_object(&run->arena);
-    bool good = run->exit.exited && run->exit.status == 0, stopped = flag(&run->stop_asked);
+    bool good = run->exit.exited && run->exit.status == 0 && !run->disk_full,
+         stopped = flag(&run->stop_asked);
     if (!good) image_remove(run);
     log_say(run, "the program ended: peak memory %.0f MiB, %.2f s of processor time",
             (double)run->exit.peak_rss_bytes / 1048576.0, run->exit.cpu_seconds);
