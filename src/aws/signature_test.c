@@ -607,9 +607,223 @@ TEST(signature, long_requests)
     Try try;
     char *filler = arena_alloc(&arena, 15001);
     memset(filler, 'a', 15000);
-    Str head = sample(&arena, arena_format(&arena, "?x=%s&y=%.5000s", filler, filler).ptr, "");
-    if (head.len < HTTP_TARGET_BYTES_MAX) CHECK(verify(&arena, head, (Str){0}, SECRET, NOW, &try));
-    head = sample(&arena, arena_format(&arena, "?x=%.9000s&y=%.3000s&z=", filler, filler).ptr, "");
+    Str head = sample(&arena, arena_format(&arena, "?x=%.9000s&y=%.3000s&z=", filler, filler).ptr,
+                      "");
     CHECK_OK(verify(&arena, head, (Str){0}, SECRET, NOW, &try), try.err);
     CHECK(!verify(&arena, replaced(&arena, head, "?x=a", "?x=b"), (Str){0}, SECRET, NOW, &try));
+}
+
+/* A head whose signature is well-formed; only its body is looked at. */
+static Str unsigned_head(Arena *arena, const char *mode, int length, const char *headers)
+{
+    return arena_format(
+        arena,
+        "PUT /b/k HTTP/1.1\r\nHost: h\r\nX-Amz-Date: 20150830T123600Z\r\n%s"
+        "X-Amz-Decoded-Content-Length: %d\r\nX-Amz-Content-SHA256: %s\r\n"
+        "Authorization: AWS4-HMAC-SHA256 Credential=AKID/20150830/us-east-1/s3/aws4_request, "
+        "SignedHeaders=host, Signature=" EMPTY_HASH "\r\n\r\n",
+        headers, length, mode);
+}
+
+#define CRC_OF_HELLO "NhCmhg=="
+
+TEST(signature, chunks_without_signatures)
+{
+#define TRAILER "x-amz-checksum-crc32:" CRC_OF_HELLO "\r\n"
+#define DECLARED "X-Amz-Trailer: x-amz-checksum-crc32\r\n"
+    static const struct {
+        const char *headers, *body, *code;
+        int length;
+    } cases[] = {
+        {DECLARED, "5\r\nhello\r\n0\r\n" TRAILER "\r\n", NULL, 5},
+        {DECLARED, "2\r\nhe\r\n0000000000000003\r\nllo\r\n0\r\n" TRAILER "\r\n", NULL, 5},
+        {DECLARED, "5\r\nhello\r\n0\r\nX-Amz-Checksum-CRC32: " CRC_OF_HELLO " \n\n", NULL, 5},
+        {"", "5\r\nhello\r\n0\r\n\r\n", NULL, 5},
+        {"", "A\r\n0123456789\r\n0\r\n\r\n", NULL, 10},
+        {"", "a\r\n0123456789\r\n0\r\n\r\n", NULL, 10},
+        {"X-Amz-Trailer: x-other, x-amz-checksum-crc32\r\n",
+         "5\r\nhello\r\n0\r\nx-other: 1\r\n" TRAILER "\r\n", NULL, 5},
+        {"", "5\r\nhello\r\n0\r\n" TRAILER "\r\n", "MalformedTrailerError", 5},
+        {"X-Amz-Trailer: a b\r\n", "5\r\nhello\r\n0\r\n" TRAILER "\r\n", "MalformedTrailerError",
+         5},
+        {"X-Amz-Trailer: a,b,c,d,e,f,g,h,i\r\n", "5\r\nhello\r\n0\r\na:1\r\n\r\n",
+         "MalformedTrailerError", 5},
+        {DECLARED, "5\r\nhello\r\n0\r\n" TRAILER TRAILER "\r\n", "MalformedTrailerError", 5},
+        {DECLARED, "5\r\nhello\r\n0\r\n\r\n", "MalformedTrailerError", 5},
+        {DECLARED, "5\r\nhello\r\n0\r\nx-amz-checksum-crc32\r\n\r\n", "MalformedTrailerError", 5},
+        {DECLARED, "5\r\nhello\r\n0\r\nx-amz-checksum-crc32:\x7f\r\n\r\n", "MalformedTrailerError",
+         5},
+        {DECLARED, "5\r\nhello\r\n0\r\nx-amz-trailer-signature:" EMPTY_HASH "\r\n\r\n",
+         "InvalidRequest", 5},
+        {DECLARED, "5\r\nhellO\r\n0\r\n" TRAILER "\r\n", "BadDigest", 5},
+        {"", "5\r\nhello\r\n0\r\n", "IncompleteBody", 5},
+        {"", "5\r\nhello\r\n", "IncompleteBody", 5},
+        {"", "5\r\nhel", "IncompleteBody", 5},
+        {"", "", "IncompleteBody", 0},
+        {"", "5\r\nhello\r\n0\r\n\r\n", "IncompleteBody", 4},
+        {"", "5\r\nhello\r\n0\r\n\r\n", "IncompleteBody", 6},
+        {"", "ffffffffffffffff\r\n", "IncompleteBody", 6},
+        {"", "00000000000000005\r\nhello\r\n0\r\n\r\n", "InvalidRequest", 5},
+        {"", "5 \r\nhello\r\n0\r\n\r\n", "InvalidRequest", 5},
+        {"", "+5\r\nhello\r\n0\r\n\r\n", "InvalidRequest", 5},
+        {"", "g\r\nhello\r\n0\r\n\r\n", "InvalidRequest", 5},
+        {"", ":\r\n", "InvalidRequest", 5},
+        {"", "\r\n", "InvalidRequest", 5},
+        {"", "\n", "InvalidRequest", 5},
+        {"", "5\nhello\r\n0\r\n\r\n", "InvalidRequest", 5},
+        {"", "5;x=1\r\nhello\r\n0\r\n\r\n", "InvalidRequest", 5},
+        {"", "5\r\nhelloo\r\n0\r\n\r\n", "InvalidRequest", 5},
+        {"", "5\r\nhello\r0\r\n\r\n", "InvalidRequest", 5},
+        {"", "5\r\nhello\r\n0\r\n\r\nx", "InvalidRequest", 5},
+    };
+    ARENA(arena);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        AUTO_STRBUF StrBuf decoded = STRBUF(1 << 20);
+        Try try = {0};
+        Str head = unsigned_head(&arena, "STREAMING-UNSIGNED-PAYLOAD-TRAILER", cases[i].length,
+                                 cases[i].headers);
+        bool ok = read_body(&arena, head, str_of(cases[i].body), SECRET, 3, &decoded, &try);
+        if (ok != !cases[i].code || (!ok && strcmp(try.code, cases[i].code) != 0))
+            FAIL("%s%s: %s: %s", cases[i].headers, cases[i].body, try.code ? try.code : "fine",
+                 try.err.text);
+    }
+    /* A line longer than any that is meant. */
+    AUTO_STRBUF StrBuf decoded = STRBUF(100), body = STRBUF(4096);
+    Try try = {0};
+    for (int i = 0; i <= TRAILER_LINE_BYTES_MAX; i++) strbuf_add_char(&body, '0');
+    CHECK(!read_body(&arena, unsigned_head(&arena, "STREAMING-UNSIGNED-PAYLOAD-TRAILER", 5, ""),
+                     strbuf_str(&body), SECRET, 7, &decoded, &try));
+    CHECK_STR(str_of(try.code), STR("InvalidRequest"));
+}
+
+static bool refusing_sink(void *arg, Str decoded, Error *err)
+{
+    (void)arg, (void)decoded;
+    return error_set(err, ERROR_LIMIT, "enough");
+}
+
+TEST(signature, bodies_of_nobody_and_trailers_that_came)
+{
+    ARENA(arena);
+    HttpRequest request;
+    Try try = {0};
+    AUTO_STRBUF StrBuf decoded = STRBUF(100);
+    Str head = unsigned_head(&arena, "STREAMING-UNSIGNED-PAYLOAD-TRAILER", 5, DECLARED);
+    CHECK(parse_head(head, &request));
+    CHECK(signature_parse(&request, &arena, &try.signature, &try.code, &try.err));
+    BodyReader *reader = body_reader_new(&arena, &request, &try.signature, NULL);
+    CHECK(body_reader_feed(reader, STR("5\r\nhello\r\n0\r\n" TRAILER "\r\n"), sink, &decoded,
+                           &try.code, &try.err));
+    CHECK(body_reader_end(reader, &try.code, &try.err));
+    CHECK_STR(body_reader_trailer(reader, STR("X-Amz-Checksum-Crc32")), STR(CRC_OF_HELLO));
+    CHECK(!body_reader_trailer(reader, STR("x-other")).ptr);
+    body_reader_clear(NULL);
+
+    /* The sink's own failure goes through; what is begun and dropped leaks nothing. */
+    reader = body_reader_new(&arena, &request, &try.signature, NULL);
+    CHECK(!body_reader_feed(reader, STR("5\r\nhello"), refusing_sink, NULL, &try.code, &try.err));
+    CHECK_INT(try.err.kind, ERROR_LIMIT);
+    body_reader_clear(reader);
+
+    /* A whole body against its hash: verified unless nobody signed it. */
+    SigningKey key = {{0}, false}, nobody = {{0}, true};
+    head = unsigned_head(&arena, EMPTY_HASH, 5, "");
+    CHECK(parse_head(head, &request));
+    CHECK(signature_parse(&request, &arena, &try.signature, &try.code, &try.err));
+    for (int known = 0; known < 2; known++) {
+        reader = body_reader_new(&arena, &request, &try.signature, known ? &key : &nobody);
+        CHECK(body_reader_feed(reader, STR("hello"), sink, &decoded, &try.code, &try.err));
+        CHECK(body_reader_end(reader, &try.code, &try.err) == !known);
+    }
+    CHECK_STR(str_of(try.code), STR("XAmzContentSHA256Mismatch"));
+    reader = body_reader_new(&arena, &request, &try.signature, &key);
+    CHECK(body_reader_feed(reader, (Str){0}, sink, &decoded, &try.code, &try.err));
+    CHECK(body_reader_end(reader, &try.code, &try.err)); /* the empty body it announces */
+}
+
+/* The MAC of the trailers: there, once, of the right length. */
+TEST(signature, signed_trailers)
+{
+    ARENA(arena);
+    const Json *requests = json_get(golden(&arena), "requests");
+    Str head = {0}, body = {0};
+    for (size_t i = 0; i < requests->n; i++)
+        if (str_is(json_get_text(json_at(requests, i), "name"), "signed chunks, empty, trailer")) {
+            head = json_get_text(json_at(requests, i), "head");
+            CHECK(base64_bytes(&arena, json_get_text(json_at(requests, i), "body"), &body));
+        }
+    static const char *const changes[][3] = {
+        {"x-amz-trailer-signature:", "x-amz-trailer-signature:0", "InvalidRequest"},
+        {"x-amz-trailer-signature:",
+         "x-amz-trailer-signature:" EMPTY_HASH "\r\nx-amz-trailer-signature:", "InvalidRequest"},
+        {"x-amz-trailer-signature:", "x-other:", "MalformedTrailerError"},
+        {";chunk-signature=", ";chunk-signature=0", "InvalidRequest"},
+        {";chunk-signature=", ";chunk-signatura=", "InvalidRequest"},
+        {"x-amz-checksum-crc32:AAAAAA==", "x-amz-checksum-crc32:AAAAAB==", "BadDigest"},
+    };
+    for (size_t i = 0; i < COUNT(changes); i++) {
+        AUTO_STRBUF StrBuf decoded = STRBUF(100);
+        Try try = {0};
+        Str changed = replaced(&arena, body, changes[i][0], changes[i][1]);
+        CHECK(!read_body(&arena, head, changed, SECRET, 100, &decoded, &try));
+        CHECK_STR(str_of(try.code), str_of(changes[i][2]));
+    }
+    AUTO_STRBUF StrBuf decoded = STRBUF(100);
+    Try try = {0};
+    Str cut = body;
+    for (size_t i = 0; i < body.len; i++)
+        if (str_starts(str_from(body, i), STR("x-amz-trailer-signature")))
+            cut = arena_format(&arena, "%.*s\r\n", (int)i, body.ptr);
+    CHECK(!read_body(&arena, head, cut, SECRET, 100, &decoded, &try));
+    CHECK_STR(str_of(try.code), STR("SignatureDoesNotMatch"));
+}
+
+/* Version 2 for a bucket that stands in the host's name. */
+TEST(signature, buckets_in_the_host)
+{
+    ARENA(arena);
+    uint8_t mac[20];
+    digest_hmac_sha1(STR(SECRET),
+                     STR("GET\n\n\n1440941760\n/my.bucket/a%20key?uploads&versionId=3"), mac);
+    AUTO_STRBUF StrBuf encoded = STRBUF(200);
+    Str text = base64_text(&arena, (Str){(const char *)mac, 20});
+    for (size_t i = 0; i < text.len; i++)
+        if (text.ptr[i] == '+' || text.ptr[i] == '/' || text.ptr[i] == '=')
+            strbuf_addf(&encoded, "%%%02X", text.ptr[i]);
+        else
+            strbuf_add_char(&encoded, text.ptr[i]);
+    static const char *const hosts[] = {"my.bucket.s3.amazonaws.com", "my.bucket.localhost:4566",
+                                        "other.s3.amazonaws.com"};
+    for (size_t i = 0; i < COUNT(hosts); i++) {
+        Try try;
+        Str head = arena_format(&arena,
+                                "GET /a%%20key?versionId=3&uploads&AWSAccessKeyId=AKID&Expires="
+                                "1440941760&Signature=%s HTTP/1.1\r\nHost: %s\r\n\r\n",
+                                strbuf_cstr(&encoded), hosts[i]);
+        bool ok = verify(&arena, head, (Str){0}, SECRET, NOW, &try);
+        if (ok != (i < 2)) FAIL("%s: %s", hosts[i], try.err.text);
+    }
+}
+
+TEST(signature, headers_sent_twice_and_dates)
+{
+    ARENA(arena);
+    Try try;
+    Str good = sample(&arena, "", "Other: x\r\n");
+    /* host;other is signed by no one here: that it is there twice is what counts. */
+    Str twice = replaced(&arena, good, "=host;", "=host;other;");
+    twice = replaced(&arena, twice, "Other: x\r\n", "Other: x\r\nother: x\r\n");
+    CHECK(!verify(&arena, twice, (Str){0}, SECRET, NOW, &try));
+    CHECK_STR(str_of(try.code), STR("SignatureDoesNotMatch"));
+
+    /* Date instead of X-Amz-Date: must be signed. */
+    Str dated = replaced(&arena, good, "X-Amz-Date: 20150830T123600Z",
+                         "Date: Sun, 30 Aug 2015 12:36:00 GMT");
+    dated = replaced(&arena, dated, "=host;x-amz-content-sha256;x-amz-date",
+                     "=date;host;x-amz-content-sha256");
+    CHECK(!verify(&arena, dated, (Str){0}, SECRET, NOW, &try));
+    CHECK_STR(str_of(try.code), STR("SignatureDoesNotMatch")); /* it was read, and is not theirs */
+    CHECK_STR(try.signature.date, STR("20150830T123600Z"));
+    CHECK(!verify(&arena, dated, (Str){0}, SECRET, NOW + 3600, &try));
+    CHECK_STR(str_of(try.code), STR("RequestTimeTooSkewed"));
 }
