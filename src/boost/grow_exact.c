@@ -128,7 +128,7 @@ static bool gather_columns(ExactBuilder *b, Error *err)
     }
     for (size_t j = 0; m->layout == MATRIX_COLUMNS && j < n_cols; j++)
         for (size_t i = 0; i < n_rows; i++) count[j] += !isnan(m->column[j][i]);
-    for (size_t j = 0; j < n_cols; j++) count[j] += count[j - 1];
+    for (size_t j = 1; j < n_cols; j++) count[j] += count[j - 1];
 
     size_t total = b->list_start[n_cols];
     b->sorted = data_array(Entry, total, "the sorted columns", err);

@@ -212,10 +212,10 @@ TARGET_AVX512 static inline __attribute__((always_inline)) void move_avx512(
     const uint32_t *left_end = left_rows + n_left, *right_end = right_rows + (n - n_left);
     uint32_t *left_32 = left, *right_32 = right;
     HistSum *left_64 = left, *right_64 = right;
-    const uint32_t *left_32_end = left_32 + (left ? n_left : 0),
-                   *right_32_end = right_32 + (right ? n - n_left : 0);
-    const HistSum *left_64_end = left_64 + (left ? n_left : 0),
-                  *right_64_end = right_64 + (right ? n - n_left : 0);
+    const uint32_t *left_32_end = left ? left_32 + n_left : NULL,
+                   *right_32_end = right ? right_32 + (n - n_left) : NULL;
+    const HistSum *left_64_end = left ? left_64 + n_left : NULL,
+                  *right_64_end = right ? right_64 + (n - n_left) : NULL;
     const __m512i iota = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
     for (size_t i = 0; i < n; i += 16) {
         unsigned valid = n - i >= 16 ? 0xffff : (1u << (n - i)) - 1;
