@@ -626,7 +626,11 @@ TEST(http_server, connections_and_descriptors_have_limits)
     finish();
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if !defined(__has_feature)
+#define __has_feature(name) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||                               \
+    __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 enum { IDLE_BYTES_MAX = 16 * 1024 }; /* their allocators keep more */
 #else
 enum { IDLE_BYTES_MAX = 2 * 1024 };
