@@ -515,7 +515,10 @@ def test_programs_call_back_with_their_role():
         iam = p.server.client("iam")
         trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"},
                                                          "Action": "sts:AssumeRole"}]}
-        rights = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:List*", "Resource": "*"}]}
+        rights = {"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Action": "s3:List*", "Resource": "*"},
+            {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::training-data/source/*"},
+            {"Effect": "Allow", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::training-data/output/*"}]}
         iam.create_role(RoleName="Trainer", Path="/service-role/", AssumeRolePolicyDocument=json.dumps(trust))
         iam.put_role_policy(RoleName="Trainer", PolicyName="lists", PolicyDocument=json.dumps(rights))
         job = p.run("calls", BASE, [], p.script("calls", {"train.py": script}))
@@ -525,6 +528,40 @@ def test_programs_call_back_with_their_role():
         assert job["TrainingJobStatus"] == "Completed", (job["FailureReason"], log)
         assert "buckets ['training-data']" in log and "assumed-role/Trainer/SageMaker" in log, log
         assert "refused" in log and "AccessDenied" in log, log
+
+
+def test_a_job_has_its_roles_rights_and_no_more():
+    with Platform(strict=True) as p:
+        iam = p.server.client("iam")
+        trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"},
+                                                         "Action": "sts:AssumeRole"}]}
+
+        def allow(put, name, *statements):
+            put(PolicyName="rights", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [
+                {"Effect": "Allow", "Action": action, "Resource": resource} for action, resource in statements]}), **name)
+
+        role = iam.create_role(RoleName="reader", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+        allow(iam.put_role_policy, {"RoleName": "reader"}, ("s3:*", "arn:aws:s3:::training-data"),
+              ("s3:GetObject", "arn:aws:s3:::training-data/adult/*"))
+        reason = p.failure("no-output", RoleArn=role)
+        assert reason.startswith("ClientError: Data upload failed: the role %s is not authorized to perform: s3:PutObject" % role), reason
+        p.put("secret/a.csv", rows(10))
+        reason = p.failure("no-input", channels=[channel("train", "s3://%s/secret" % BUCKET)], RoleArn=role)
+        assert "is not authorized to perform: s3:GetObject on resource: arn:aws:s3:::training-data/secret/a.csv" in reason, reason
+        allow(iam.put_role_policy, {"RoleName": "reader"}, ("s3:*", "arn:aws:s3:::training-data"),
+              ("s3:GetObject", "arn:aws:s3:::training-data/adult/*"), ("s3:PutObject", "arn:aws:s3:::training-data/output/*"))
+        p.ok("both", RoleArn=role)
+        # A user needs iam:PassRole, and cannot name a role that nobody made.
+        iam.create_user(UserName="ann")
+        allow(iam.put_user_policy, {"UserName": "ann"}, ("sagemaker:*", "*"))
+        key = iam.create_access_key(UserName="ann")["AccessKey"]
+        ann = p.server.client("sagemaker", key=key["AccessKeyId"], secret=key["SecretAccessKey"])
+        message = expect_error("AccessDeniedException", ann.create_training_job, **request("anns", RoleArn=role))
+        assert "iam:PassRole" in message, message
+        allow(iam.put_user_policy, {"UserName": "ann"}, ("sagemaker:*", "*"), ("iam:PassRole", "*"))
+        expect_error("ValidationException", ann.create_training_job, **request("anns", RoleArn=ROLE))
+        ann.create_training_job(**request("anns", RoleArn=role))
+        assert p.wait("anns")["TrainingJobStatus"] == "Completed"
 
 
 def test_jobs_survive_a_crash_of_the_server():

@@ -13,7 +13,9 @@
  *     exit.json    how the program ended
  */
 
+#include "service/iam/access.h"
 #include "service/resource.h"
+#include "service/s3/objects.h"
 
 extern const ResourceKind training_job_kind;
 extern const ServiceOperation training_operations[];
@@ -58,6 +60,9 @@ typedef struct TrainingRun {
     const Json *job;              /* the document as it was at the start of the run */
     const char *folder, *process; /* process: name at the keeper */
     Program program;
+    bool
+        has_role; /* false: only the root user may name a role that does not exist, and gets no less */
+    Caller role;
     int wake; /* eventfd: the program ended, or is asked to stop */
     bool resumed, disk_full;
     /* read and written with __atomic: */
@@ -97,6 +102,9 @@ void input_stop_pipes(TrainingRun *run);
 /* Objects below an address as files below a folder. */
 bool input_fetch(TrainingRun *run, Str uri, const char *folder, bool may_link, Error *err);
 
+/* One object that the job's role may read. */
+bool input_object(TrainingRun *run, Str uri, S3Object *ret_object, Error *err);
+
 /* training_start.c */
 /* This machine's Python, for scripts: CLARY_PYTHON, else the first python3 of the PATH.  Asked once. */
 typedef struct Python {
@@ -125,6 +133,9 @@ void log_free(struct TrainingLog *log);
 /* training_run.c */
 void *training_drive(void *run); /* a thread's function; ends with training_done */
 void training_done(TrainingRun *run);
+
+/* training_input.c: may the job's role do that?  DENIED (rule Z2). */
+bool role_may(TrainingRun *run, const char *action, Str bucket, Str key, Error *err);
 
 /* training_output.c */
 bool output_upload(TrainingRun *run, Str *ret_model_uri, Error *err);

@@ -39,6 +39,36 @@ typedef struct Items {
     size_t n;
 } Items;
 
+/* ---- rights ---- */
+
+bool role_may(TrainingRun *run, const char *action, Str bucket, Str key, Error *err)
+{
+    ARENA(scratch);
+    if (!run->has_role) return true;
+    Str resource = arena_format(&scratch, "arn:aws:s3:::%.*s%s%.*s", STR_ARG(bucket),
+                                key.len ? "/" : "", STR_ARG(key));
+    if (access_permitted(run->server, &run->role, str_of(action), resource, NULL, 0, (Str){0}))
+        return true;
+    return error_set(err, ERROR_DENIED,
+                     "the role %.*s is not authorized to perform: %s on resource: %.*s",
+                     STR_ARG(run->role.role_arn), action, STR_ARG(resource));
+}
+
+/* An object that the role may read. */
+static bool find_object(TrainingRun *run, Str bucket, Str key, S3Object *ret_object, Error *err)
+{
+    return role_may(run, "s3:GetObject", bucket, key, err) &&
+           s3_find(run->server, bucket, key, &run->arena, ret_object, err);
+}
+
+bool input_object(TrainingRun *run, Str uri, S3Object *ret_object, Error *err)
+{
+    Str bucket, key;
+    if (!s3_address(uri, &bucket, &key))
+        return error_set(err, ERROR_INVALID, "'%.*s' is no S3 address", STR_ARG(uri));
+    return find_object(run, bucket, key, ret_object, err);
+}
+
 /* ---- names ---- */
 
 /* Keys become paths: only what stays below the channel's folder may. */
@@ -80,12 +110,14 @@ static bool find_prefix(TrainingRun *run, Str uri, Items *ret_items, Error *err)
     size_t n;
     if (!s3_address(uri, &bucket, &key))
         return error_set(err, ERROR_INVALID, "'%.*s' is no S3 address", STR_ARG(uri));
-    if (!s3_list(run->server, bucket, key, TRAINING_OBJECTS_MAX, &run->arena, &objects, &n, err))
+    if (!role_may(run, "s3:ListBucket", bucket, (Str){0}, err) ||
+        !s3_list(run->server, bucket, key, TRAINING_OBJECTS_MAX, &run->arena, &objects, &n, err))
         return false;
     for (size_t i = 0; i < n; i++) {
         Str name = name_below(objects[i].key, key);
         /* Folders' markers. */
         if (!name.len || objects[i].key.ptr[objects[i].key.len - 1] == '/') continue;
+        if (!role_may(run, "s3:GetObject", bucket, objects[i].key, err)) return false;
         if (!safe_name(name))
             return error_set(err, ERROR_INVALID, "object '%.*s' cannot become a file",
                              STR_ARG(objects[i].key));
@@ -104,7 +136,7 @@ static bool read_object(TrainingRun *run, Str uri, Str *ret_text, Error *err)
     S3Object object;
     if (!s3_address(uri, &bucket, &key))
         return error_set(err, ERROR_INVALID, "'%.*s' is no S3 address", STR_ARG(uri));
-    if (!s3_find(run->server, bucket, key, &run->arena, &object, err) ||
+    if (!find_object(run, bucket, key, &object, err) ||
         !file_read(arena_cstr(&run->arena, object.path), MANIFEST_BYTES_MAX, &run->arena, ret_text,
                    err))
         return error_in(err, "'%.*s'", STR_ARG(uri));
@@ -135,7 +167,7 @@ static bool find_manifest(TrainingRun *run, Str uri, Items *ret_items, Str *ret_
         if (!safe_name(entry->text))
             return error_set(err, ERROR_INVALID, "manifest '%.*s': '%.*s' cannot become a file",
                              STR_ARG(uri), STR_ARG(entry->text));
-        if (!s3_find(run->server, bucket, key, &run->arena, &object, err))
+        if (!find_object(run, bucket, key, &object, err))
             return error_in(err, "manifest '%.*s': '%.*s'", STR_ARG(uri), STR_ARG(entry->text));
         add_item(&run->arena, ret_items, &object, entry->text);
     }
@@ -250,7 +282,7 @@ static bool attribute(TrainingRun *run, const Json *line, Str name, S3Object *re
     Str bucket, key;
     if (value->type != JSON_STRING || !s3_address(value->text, &bucket, &key))
         return error_set(err, ERROR_INVALID, "attribute '%.*s' is no S3 address", STR_ARG(name));
-    return s3_find(run->server, bucket, key, &run->arena, ret_object, err);
+    return find_object(run, bucket, key, ret_object, err);
 }
 
 /* File mode: manifest.jsonl with the references replaced by names of files beside it. */

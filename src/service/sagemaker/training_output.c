@@ -48,7 +48,8 @@ static bool upload_folder(TrainingRun *run, Str base, const char *folder, const 
             return false;
         for (size_t i = 0; i < n; i++) {
             Str each = arena_format(&scratch, "%.*s/%.*s", STR_ARG(key), STR_ARG(names[i]));
-            if (!s3_put_file(run->server, bucket, each, path_join(&scratch, from, names[i].ptr),
+            if (!role_may(run, "s3:PutObject", bucket, each, err) ||
+                !s3_put_file(run->server, bucket, each, path_join(&scratch, from, names[i].ptr),
                              true, STR("application/octet-stream"), err))
                 return false;
         }
@@ -56,7 +57,7 @@ static bool upload_folder(TrainingRun *run, Str base, const char *folder, const 
         return true;
     }
     const char *packed = arena_format(&scratch, "%s/tmp/%s.tar.gz", run->folder, name).ptr;
-    if (!targz_pack(from, packed, err) ||
+    if (!role_may(run, "s3:PutObject", bucket, key, err) || !targz_pack(from, packed, err) ||
         !s3_put_file(run->server, bucket, key, packed, true, STR("application/x-tar"), err))
         return false;
     *ret_uri = arena_format(&run->arena, "s3://%.*s/%.*s", STR_ARG(bucket), STR_ARG(key));
@@ -144,7 +145,8 @@ bool output_restore_checkpoints(TrainingRun *run, Error *err)
     size_t n;
     if (!checkpoint_address(run, &bucket, &prefix)) return true;
     Str below = prefix.len ? arena_format(&scratch, "%.*s/", STR_ARG(prefix)) : STR("");
-    if (!s3_list(run->server, bucket, below, OUTPUT_FILES_MAX, &scratch, &objects, &n, err))
+    if (!role_may(run, "s3:ListBucket", bucket, (Str){0}, err) ||
+        !s3_list(run->server, bucket, below, OUTPUT_FILES_MAX, &scratch, &objects, &n, err))
         return error_in(err, "ClientError: checkpoints");
     if (n == 0) return true;
     return input_fetch(run,
@@ -228,7 +230,8 @@ bool output_sync_checkpoints(TrainingRun *run, bool at_end, Error *err)
         if (!at_end && clock_wall() - (double)info.st_mtim.tv_sec < 1) continue;
         Str key = arena_format(&scratch, "%.*s%s%.*s", STR_ARG(prefix), prefix.len ? "/" : "",
                                STR_ARG(names[i]));
-        if (!copy_checkpoint(file, copy, info.st_size, err) ||
+        if (!role_may(run, "s3:PutObject", bucket, key, err) ||
+            !copy_checkpoint(file, copy, info.st_size, err) ||
             !s3_put_file(run->server, bucket, key, copy, true, STR("application/octet-stream"),
                          err))
             return error_in(err, "checkpoint '%.*s'", STR_ARG(names[i]));

@@ -194,7 +194,8 @@ static void fail_job(TrainingRun *run, const Error *err)
                    str_starts(text, STR("AlgorithmError")) ||
                    str_starts(text, STR("InternalServerError"));
     bool user = err->kind == ERROR_INVALID || err->kind == ERROR_NOT_FOUND ||
-                err->kind == ERROR_UNSUPPORTED || err->kind == ERROR_LIMIT;
+                err->kind == ERROR_DENIED || err->kind == ERROR_UNSUPPORTED ||
+                err->kind == ERROR_LIMIT;
     Str reason = classed
                      ? arena_str(&run->arena, text)
                      : arena_format(&run->arena, "%s: %.*s",
@@ -410,8 +411,10 @@ static void finish(TrainingRun *run, bool timed_out)
          !take_step(run, "Uploading", "Uploading generated training model", NULL, NULL, &err)) ||
         !output_upload(run, &uri, &err)) {
         error_in(&err, "%s: Data upload failed",
-                 err.kind == ERROR_NOT_FOUND || err.kind == ERROR_INVALID ? "ClientError"
-                                                                          : "InternalServerError");
+                 err.kind == ERROR_NOT_FOUND || err.kind == ERROR_INVALID ||
+                         err.kind == ERROR_DENIED
+                     ? "ClientError"
+                     : "InternalServerError");
         fail_job(run, &err);
         return;
     }
@@ -473,6 +476,11 @@ static bool load(TrainingRun *run, bool *ret_there, Error *err)
     run->arn = job.arn;
     if (str_is(job.state, "Stopping")) __atomic_store_n(&run->stop_asked, true, __ATOMIC_RELEASE);
     run->started = json_get_double(job.document, "TrainingStartTime", 0);
+    Error none = {0};
+    run->has_role = access_role_caller(run->server, json_get_text(run->job, "RoleArn"),
+                                       STR("SageMaker"), &run->arena, &run->role, &none);
+    if (!run->has_role && none.kind != ERROR_NOT_FOUND)
+        return error_set(err, none.kind, "%s", none.text);
     run->stream = arena_format(&run->arena, "%.*s/algo-1-%lld", STR_ARG(run->name),
                                (long long)job.created);
     return true;

@@ -195,14 +195,9 @@ static bool fetch_code(Start *start, Str address, Error *err)
 {
     TrainingRun *run = start->run;
     const char *folder = path_join(start->arena, run->folder, "code");
-    Str bucket, key;
     S3Object object;
     if (!folder_make(folder, err)) return false;
-    if (!s3_address(address, &bucket, &key))
-        return error_set(err, ERROR_INVALID,
-                         "ClientError: sagemaker_submit_directory '%.*s' is no S3 address",
-                         STR_ARG(address));
-    if (!s3_find(run->server, bucket, key, start->arena, &object, err) ||
+    if (!input_object(run, address, &object, err) ||
         !targz_unpack(arena_cstr(start->arena, object.path), folder, 0, err))
         return error_in(err, "ClientError: Data download failed: sagemaker_submit_directory '%.*s'",
                         STR_ARG(address));
@@ -395,10 +390,8 @@ static bool start_folder(Start *start, Error *err)
     const char *folder = path_join(start->arena, run->folder, "program");
     if (str_ends(image, STR(".tar.gz")) || str_ends(image, STR(".tgz")) ||
         str_ends(image, STR(".tar"))) {
-        Str bucket, key;
         S3Object object;
-        if (!folder_make(folder, err) || !s3_address(image, &bucket, &key) ||
-            !s3_find(run->server, bucket, key, start->arena, &object, err) ||
+        if (!folder_make(folder, err) || !input_object(run, image, &object, err) ||
             !targz_unpack(arena_cstr(start->arena, object.path), folder, 0, err))
             return error_in(err, "ClientError: program '%.*s'", STR_ARG(image));
     } else if (!input_fetch(run, image, folder, false, err)) {
