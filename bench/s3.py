@@ -30,7 +30,7 @@ NGINX = """worker_processes 1; pid %(d)s/nginx.pid; error_log %(d)s/err.log; dae
 events { worker_connections 1024; }
 http { access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000; client_max_body_size 0; etag on;
   client_body_temp_path %(d)s/tmp; client_body_buffer_size 1m; default_type binary/octet-stream;
-  server { listen 127.0.0.1:%(p)d; root %(d)s/root; location /bench-bucket/ { dav_methods PUT DELETE; create_full_put_path on; } } }
+  server { listen 127.0.0.1:%(p)d; root %(d)s/served; location /bench-bucket/ { dav_methods PUT DELETE; create_full_put_path on; } } }
 """
 
 
@@ -72,7 +72,7 @@ def running(name, home=None, stay=False):
     if name == "claryd":
         words = [program("src/main/claryd"), "--home", home or folder + "/clary", "--port", str(port), "--access-key", ":".join(KEYS)]
     else:
-        os.makedirs(folder + "/root/bench-bucket")
+        os.makedirs(folder + "/served/bench-bucket")
         with open(folder + "/nginx.conf", "w") as file:
             file.write(("user root; " if os.getuid() == 0 else "") + NGINX % {"d": folder, "p": port})
         words = ["nginx", "-p", folder, "-c", folder + "/nginx.conf"]

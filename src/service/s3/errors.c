@@ -90,7 +90,7 @@ bool s3_fail(Call *call, Error *err, const char *code)
         return call_error_status(call, err, errors[i].status, errors[i].code, "%s",
                                  errors[i].message);
     }
-    assert(!"an error of S3 without a row");
+    assert(false); /* an error of S3 without a row */
     return call_error_status(call, err, 500, "InternalError", "%s", code);
 }
 

@@ -118,7 +118,7 @@ static const Setting *setting_named(const char *name)
 {
     for (size_t i = 0; i < COUNT(settings); i++)
         if (strcmp(settings[i].name, name) == 0) return &settings[i];
-    assert(!"a setting without a row");
+    assert(false); /* a setting without a row */
     return NULL;
 }
 

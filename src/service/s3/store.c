@@ -328,6 +328,7 @@ bool s3_reset(Server *server, Error *err)
         return error_sys(err, errno, "putting '%s' aside", s3->folder);
     s3_cache_clear(s3->cache);
     pthread_mutex_lock(&s3->mutex);
+    s3->reserved = s3->next_file; /* the counter goes with the tables: the next number sets it anew */
     s3->reset = true;
     pthread_cond_signal(&s3->wake);
     pthread_mutex_unlock(&s3->mutex);
