@@ -144,9 +144,11 @@ static bool variant_grow(Hosting *hosting, const RunningEndpoint *endpoint, cons
             .startup_seconds = json_get_double(variant->plan, "StartupSeconds",
                                                ENDPOINT_STARTUP_SECONDS),
         };
-        if (!model_server_start(hosting, &spec, &variant->servers[variant->n_servers], err))
-            return false;
-        variant->n_servers++;
+        ModelServer *server;
+        if (!model_server_start(hosting, &spec, &server, err)) return false;
+        pthread_mutex_lock(&hosting->mutex);
+        variant->servers[variant->n_servers++] = server;
+        pthread_mutex_unlock(&hosting->mutex);
     }
     return true;
 }

@@ -832,13 +832,13 @@ static bool authorize(Invocation *inv, Str name, bool *ret_answered)
     inv->region = signature.region.len ? arena_str(&inv->arena, signature.region)
                                        : str_of(server->options->region);
     Str resource = endpoint_arn(inv, name);
-    if (!access_permitted(server, &caller, STR("sagemaker:InvokeEndpoint"), resource, NULL, 0,
-                          (Str){0})) {
-        answer_error(
-            inv, 403, "AccessDeniedException", NULL,
-            "User: %.*s is not authorized to perform: sagemaker:InvokeEndpoint on resource: "
-            "%.*s because no identity-based policy allows the sagemaker:InvokeEndpoint action",
-            STR_ARG(caller.arn), STR_ARG(resource));
+    Str action = inv->streams ? STR("sagemaker:InvokeEndpointWithResponseStream")
+                              : STR("sagemaker:InvokeEndpoint");
+    if (!access_permitted(server, &caller, action, resource, NULL, 0, (Str){0})) {
+        answer_error(inv, 403, "AccessDeniedException", NULL,
+                     "User: %.*s is not authorized to perform: %.*s on resource: %.*s because no "
+                     "identity-based policy allows the %.*s action",
+                     STR_ARG(caller.arn), STR_ARG(action), STR_ARG(resource), STR_ARG(action));
         return false;
     }
     *ret_answered = false;

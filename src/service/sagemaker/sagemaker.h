@@ -5,7 +5,7 @@
 
 #include "service/resource.h"
 
-extern const Service sagemaker_service;
+extern const Service sagemaker_service, sagemaker_runtime_service;
 extern const ServiceOperation tag_operations[], search_operations[]; /* tags.c, search.c */
 
 bool sagemaker_open(Server *server,
