@@ -70,6 +70,7 @@ static void handle_head(void *arg UNUSED, HttpExchange *exchange)
     }
     if (str_is(path, "/denied")) http_answer(exchange, 403, STR("text/plain"), STR("no"));
     if (str_is(path, "/small")) exchange->body_max = 10;
+    if (str_is(path, "/raised")) exchange->body_max = 20;
 }
 
 static void handle_body(void *arg UNUSED, HttpExchange *exchange, Str piece)
@@ -439,6 +440,36 @@ TEST(http_server, refusals_answer_and_close)
     /* A good one at the limit. */
     check_status(ask(STR("POST /small" LAST "Content-Length: 10\r\n\r\n0123456789"), &arena),
                  "200");
+    finish();
+}
+
+TEST(http_server, a_handler_may_raise_the_limit_of_a_body)
+{
+    HttpOptions options = http_options;
+    options.limits.body_max = 30;
+    options.body_preset = 8;
+    start(&options);
+    ARENA(arena);
+    static const struct {
+        const char *path, *status;
+        int length;
+    } cases[] = {
+        {"/echo", "200", 8},    {"/echo", "413", 9},    {"/raised", "200", 20},
+        {"/raised", "413", 21}, {"/raised", "413", 31},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++)
+        for (int chunked = 0; chunked < 2; chunked++) {
+            const char *path = cases[i].path;
+            int n = cases[i].length;
+            Str request = chunked
+                              ? arena_format(&arena,
+                                             "PUT %s" LAST "Transfer-Encoding: chunked\r\n\r\n"
+                                             "%x\r\n%0*d\r\n0\r\n\r\n",
+                                             path, (unsigned)n, n, 7)
+                              : arena_format(&arena, "PUT %s" LAST "Content-Length: %d\r\n\r\n%0*d",
+                                             path, n, n, 7);
+            check_status(ask(request, &arena), cases[i].status);
+        }
     finish();
 }
 

@@ -26,6 +26,7 @@
 enum {
     WRITE_AHEAD = 256 << 10, /* of an answer, unsent, at each side */
     POST_MIN = 16 << 10,     /* the loop is told of an answer's pieces from this size on */
+    WAKE_MIN = 128 << 10,    /* a waiting reader is woken for so much of a body, or its end */
     CONTENT_TYPE_MAX = 256,
 };
 
@@ -206,7 +207,7 @@ static void take_body(void *arg UNUSED, HttpExchange *exchange, Str piece)
     if (!bytes_add(&call->in, piece)) memory_exhausted(piece.len);
     bool full = call->in.len >= HTTP_READ_AHEAD;
     call->paused |= full;
-    if (call->waiting) pthread_cond_signal(&call->changed);
+    if (call->waiting && call->in.len >= WAKE_MIN) pthread_cond_signal(&call->changed);
     pthread_mutex_unlock(&call->lock);
     if (full) http_body_pause(exchange, true);
 }
@@ -375,7 +376,7 @@ static bool take_piece(Call *call)
     pthread_mutex_lock(&call->lock);
     for (;;) {
         bool lost = atomic_load_explicit(&call->lost, memory_order_relaxed);
-        if (call->in.len || call->in_end || lost) break;
+        if (call->in.len >= WAKE_MIN || call->in_end || lost) break;
         if (call->paused) { /* for Expect: the first read asks for the body */
             call->paused = false;
             call->unpause = true;

@@ -88,7 +88,7 @@ HttpWorkerCounts http_workers_counts(HttpWorkers *workers); /* from any thread *
 /* ---- in the function: the body ---- */
 
 /* The next piece, as a view that is good until the next read; its length is 0 at the end, and only
- * there.  Waits for it.  Fails with ERROR_CANCELLED when the client is gone or sent a malformed or
+ * there.  Waits for it: pieces have 128 KiB or more, except the last, to save wake-ups.  Fails with ERROR_CANCELLED when the client is gone or sent a malformed or
  * too long body (it has been answered then). */
 bool http_call_next(HttpCall *call, Str *ret_piece, Error *err);
 
