@@ -89,6 +89,11 @@ static bool is_anybody(Server *server, Str access_key, Arena *arena, Caller *ret
     return true;
 }
 
+static const char *s3_or(const Signature *s, const char *s3, const char *others)
+{
+    return str_is(s->service, "s3") ? s3 : others;
+}
+
 bool access_authenticate(Server *server, const HttpRequest *request, const Signature *signature,
                          Str body_hash_hex, Arena *arena, Caller *ret_caller, SigningKey *ret_key,
                          const char **ret_code, Error *err)
@@ -98,6 +103,10 @@ bool access_authenticate(Server *server, const HttpRequest *request, const Signa
     *ret_key = (SigningKey){.unchecked = true};
     *ret_caller = (Caller){.type = CALLER_ANONYMOUS};
     if (s->form == SIGNATURE_NONE) return true;
+    if (!iam_ready(iam, err)) { /* after a reset: the first key's role is made anew */
+        *ret_code = s3_or(s, "InternalError", "InternalFailure");
+        return false;
+    }
     if (is_anybody(server, s->access_key, arena, ret_caller)) return true;
 
     RefusalStyle style = signature_style(request, s->service);

@@ -533,8 +533,11 @@ bool iam_ready(struct Iam *iam, Error *err)
 {
     if (!__atomic_load_n(&iam->lacks_role, __ATOMIC_ACQUIRE)) return true;
     if (!db_write(iam->server->db, make_role, iam, err)) return false;
-    __atomic_store_n(&iam->lacks_role, false, __ATOMIC_RELEASE);
-    return true;
+    pthread_rwlock_wrlock(&iam->lock); /* others may be copying it */
+    bool ok = db_read(iam->server->db, role_id, iam, err);
+    pthread_rwlock_unlock(&iam->lock);
+    if (ok) __atomic_store_n(&iam->lacks_role, false, __ATOMIC_RELEASE);
+    return ok;
 }
 
 bool iam_open(Server *server, Error *err)
@@ -548,8 +551,7 @@ bool iam_open(Server *server, Error *err)
     digest_random(iam->dummy.bytes, sizeof iam->dummy.bytes);
     server->iam = iam;
     if (!load_master(iam, err) || !load_root(iam, err) ||
-        !db_schema(server->db, "iam", schema, err) || !iam_ready(iam, err) ||
-        !db_read(server->db, role_id, iam, err)) {
+        !db_schema(server->db, "iam", schema, err) || !iam_ready(iam, err)) {
         iam_close(server);
         return false;
     }
