@@ -301,6 +301,9 @@ def main():
             if name not in raw["operations"]:
                 continue  # our own additions
             for protocol in api["service"]["protocols"]:
+                if protocol not in botocore.serialize.SERIALIZERS or (
+                        protocol == "json" and "targetPrefix" not in raw["metadata"]):
+                    continue  # an older botocore
                 for _ in range(ROUNDS):
                     try_request(service, model, name, protocol)
                     try_answer(service, model, name, protocol)
