@@ -506,6 +506,20 @@ helper.done()
         assert "Python module 'mxnet'" in reason, reason
 
 
+def test_entry_point_in_a_framework_image():
+    """As the SDK v3 starts scripts: a shell script in a channel, made executable in place."""
+    with Platform() as p:
+        code = p.put("source/v3/run.sh", "#!/bin/sh\npython3 -c 'import sys; print(\"python\", sys.version_info[0])'\n"
+                                          "echo $SM_UNKNOWN done > /opt/ml/model/out\n").rsplit("/", 1)[0]
+        train = channel("train", "s3://%s/adult/train" % BUCKET)
+        spec = {"TrainingImage": BASE, "TrainingInputMode": "File", "ContainerEntrypoint": ["/bin/sh"],
+                "ContainerArguments": ["-c", "chmod +x /opt/ml/input/data/code/run.sh && /opt/ml/input/data/code/run.sh && "
+                                             "! chmod +x /opt/ml/input/data/train/part-1.csv 2>/dev/null"]}
+        p.ok("entry", BASE, [train, channel("code", code)], {}, AlgorithmSpecification=spec)
+        assert "python 3" in p.log("entry") and p.model("entry") == {"out": b"done\n"}, p.log("entry")
+        assert p.get("source/v3/run.sh").startswith(b"#!/bin/sh")
+
+
 def test_programs_call_back_with_their_role():
     with Platform(strict=True) as p:
         script = ("import boto3\nprint('buckets', [b['Name'] for b in boto3.client('s3').list_buckets()['Buckets']])\n"

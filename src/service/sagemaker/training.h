@@ -96,6 +96,8 @@ bool image_engine(Server *server);   /* true when podman or docker works here */
 void image_remove(TrainingRun *run); /* the job's container, if it is an image and still there */
 
 /* training_input.c */
+/* Channels that hold programs, which scripts make executable: copies, and writable in script mode. */
+extern const char *const input_code_channels[2];
 bool input_prepare(TrainingRun *run, Error *err);     /* files of all channels, configurations */
 bool input_start_pipes(TrainingRun *run, Error *err); /* before the program starts */
 void input_stop_pipes(TrainingRun *run);

@@ -39,6 +39,8 @@ typedef struct Items {
     size_t n;
 } Items;
 
+const char *const input_code_channels[2] = {"code", "sm_drivers"};
+
 /* ---- rights ---- */
 
 bool role_may(TrainingRun *run, const char *action, Str bucket, Str key, Error *err)
@@ -674,7 +676,10 @@ static bool prepare_channel(TrainingRun *run, const Json *channel, Error *err)
         const char *path = arena_format(&run->arena, "%s-manifest", folder).ptr;
         if (!file_commit(path, manifest, err)) return false;
     }
-    return place_items(&items, folder, may_link(), unpack, err);
+    bool code = false;
+    for (size_t i = 0; i < COUNT(input_code_channels); i++)
+        code |= str_is(name, input_code_channels[i]);
+    return place_items(&items, folder, !code && may_link(), unpack, err);
 }
 
 bool input_prepare(TrainingRun *run, Error *err)

@@ -166,7 +166,8 @@ static const char *framework_of(Str repository)
 bool program_find(TrainingRun *run, Error *err)
 {
     const Json *specification = json_get(run->job, "AlgorithmSpecification"),
-               *params = json_get(run->job, "HyperParameters"), *list;
+               *params = json_get(run->job, "HyperParameters"), *list,
+               *entry = json_get(specification, "ContainerEntrypoint");
     Str image = json_get_text(specification, "TrainingImage"),
         name = json_get_text(specification, "AlgorithmName");
     bool script = json_get_text(params, "sagemaker_program").len;
@@ -182,6 +183,9 @@ bool program_find(TrainingRun *run, Error *err)
     const char *module = framework_of(repository);
     if (str_starts(image, STR("s3://"))) {
         program.kind = PROGRAM_FOLDER;
+    } else if (module && !script && entry && entry->n) { /* as the SDK v3 starts scripts */
+        program.kind = PROGRAM_SCRIPT;
+        program.framework = str_of(module);
     } else if (script && (module || find_algorithm(list, repository))) {
         program.kind = PROGRAM_SCRIPT;
         program.framework = str_of(module ? module : "");

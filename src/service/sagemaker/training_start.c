@@ -318,6 +318,28 @@ static Str param_text(const Start *start, const char *name)
     return text.ptr ? python_text(start->arena, decoded(start->arena, text)) : text;
 }
 
+static void add_words(Start *start, const Json *words, size_t from)
+{
+    for (size_t i = from; words && i < words->n; i++) start_arg(start, json_at(words, i)->text);
+}
+
+/* ContainerEntrypoint in a framework's image: the SDK v3 runs a shell script of its own, from a channel. */
+static bool start_entry(Start *start, const Python *python)
+{
+    const Json *specification = json_get(start->run->job, "AlgorithmSpecification"),
+               *entry = json_get(specification, "ContainerEntrypoint");
+    Str first = json_at(entry, 0)->text;
+    if (str_is(first, "python") || str_is(first, "python3"))
+        first = python->program;
+    else if (str_find(first, '/') == first.len)
+        first = arena_format(start->arena, "/usr/bin/%.*s", STR_ARG(first));
+    start_arg(start, first);
+    add_words(start, entry, 1);
+    add_words(start, json_get(specification, "ContainerArguments"), 0);
+    start->folder = start->inside ? "/opt/ml" : start->run->folder;
+    return true;
+}
+
 static bool start_script(Start *start, Error *err)
 {
     TrainingRun *run = start->run;
@@ -337,6 +359,15 @@ static bool start_script(Start *start, Error *err)
             "this machine does not have; install it there, or name another Python by "
             "CLARY_PYTHON",
             STR_ARG(run->program.image), STR_ARG(framework), STR_ARG(python.program));
+    Str bin = python.program;
+    while (bin.len > 1 && bin.ptr[bin.len - 1] != '/') bin.len--;
+    start_env(
+        start, "PATH",
+        arena_format(start->arena, "%.*s:/usr/local/bin:/usr/bin:/bin", (int)bin.len - 1, bin.ptr));
+    start_env(start, "PYTHONUNBUFFERED", STR("1"));
+    start_env(start, "PYTHONDONTWRITEBYTECODE", STR("1"));
+    mount_python(start, &python);
+    if (!program.len) return start_entry(start, &python);
     if (!address.len)
         return error_set(err, ERROR_INVALID,
                          "ClientError: hyperparameter sagemaker_submit_directory is missing: it "
@@ -344,7 +375,6 @@ static bool start_script(Start *start, Error *err)
                          STR_ARG(program));
     if (!fetch_code(start, address, err)) return false;
     add_job_folder(start, "code", true);
-    mount_python(start, &python);
 
     const char *path =
         arena_format(start->arena, "%s/code/%.*s", run->folder, STR_ARG(program)).ptr;
@@ -366,22 +396,10 @@ static bool start_script(Start *start, Error *err)
     script_environment(start, program, program, address);
     start->folder = start_seen(start, "code").ptr;
     start_env(start, "PYTHONPATH", start_seen(start, "code"));
-    start_env(start, "PYTHONUNBUFFERED", STR("1"));
-    start_env(start, "PYTHONDONTWRITEBYTECODE", STR("1"));
-    Str bin = python.program;
-    while (bin.len > 1 && bin.ptr[bin.len - 1] != '/') bin.len--;
-    start_env(
-        start, "PATH",
-        arena_format(start->arena, "%.*s:/usr/local/bin:/usr/bin:/bin", (int)bin.len - 1, bin.ptr));
     return true;
 }
 
 /* ---- programs from S3, built-ins ---- */
-
-static void add_words(Start *start, const Json *words)
-{
-    for (size_t i = 0; words && i < words->n; i++) start_arg(start, json_at(words, i)->text);
-}
 
 static bool start_folder(Start *start, Error *err)
 {
@@ -421,7 +439,7 @@ static bool start_folder(Start *start, Error *err)
             first = arena_format(start->arena, "%s/%.*s", to, STR_ARG(first));
         }
         start_arg(start, first);
-        for (size_t i = 1; i < entry->n; i++) start_arg(start, json_at(entry, i)->text);
+        add_words(start, entry, 1);
     } else {
         const char *train = path_join(start->arena, folder, "train");
         if (!file_exists(train) || folder_exists(train))
@@ -432,7 +450,7 @@ static bool start_folder(Start *start, Error *err)
         start_arg(start, arena_format(start->arena, "%s/train", to));
     }
     if (arguments && arguments->n)
-        add_words(start, arguments);
+        add_words(start, arguments, 0);
     else if (!entry || !entry->n)
         start_arg(start, STR("train"));
     Python python;
@@ -547,6 +565,11 @@ static bool add_folders(Start *start, Error *err)
         add_job_folder(start, "tmp", true);
     }
     add_job_folder(start, "input", false);
+    if (start->run->program.kind == PROGRAM_SCRIPT)
+        for (size_t i = 0; i < COUNT(input_code_channels); i++)
+            add_job_folder(start,
+                           arena_format(start->arena, "input/data/%s", input_code_channels[i]).ptr,
+                           true);
     add_job_folder(start, "model", true);
     add_job_folder(start, "output", true);
     const Json *given = json_get(start->run->job, "CheckpointConfig");
