@@ -64,7 +64,7 @@ void audit_message_text(const Json *message, const Shape *shape, StrBuf *out)
         if (object) {
             Str name = open->value->members[i].name;
             inner = member_shape(open->shape, name);
-            hidden = is_secret_name(name);
+            hidden = value->type == JSON_STRING && is_secret_name(name);
             if (open->shape && open->shape->type == SHAPE_MAP)
                 json_name(&writer, name); /* a key of the user's */
             else

@@ -398,6 +398,56 @@ TEST(access, the_first_role_comes_back_after_a_reset)
     close_server();
 }
 
+/* Many ask while one changes: what was changed counts for the next question, and nobody waits for ever. */
+typedef struct Asker {
+    const Caller *caller;
+    bool stop;
+    int64_t asked;
+} Asker;
+
+static void *keep_asking(void *arg)
+{
+    Asker *asker = arg;
+    while (!__atomic_load_n(&asker->stop, __ATOMIC_RELAXED)) {
+        may(asker->caller, "s3:GetObject", "arn:aws:s3:::b/k");
+        asker->asked++;
+    }
+    return NULL;
+}
+
+TEST(access, changes_count_at_once_under_load)
+{
+    ARENA(arena);
+    Caller caller;
+    Call call;
+    const char *code;
+    new_server();
+    must(&arena, "iam", "CreateUser", "{'UserName':'ann'}", &call);
+    must(&arena, "iam", "CreateAccessKey", "{'UserName':'ann'}", &call);
+    Keys keys = keys_of(json_get(call.out, "AccessKey"), "SecretAccessKey");
+    CHECK(call_with(&arena, keys, "s3", &caller, &code));
+    pthread_t threads[3];
+    Asker askers[COUNT(threads)];
+    for (size_t i = 0; i < COUNT(threads); i++) {
+        askers[i] = (Asker){&caller, false, 0};
+        CHECK(pthread_create(&threads[i], NULL, keep_asking, &askers[i]) == 0);
+    }
+    for (int i = 0; i < 20; i++) {
+        must(&arena, "iam", "PutUserPolicy",
+             "{'UserName':'ann','PolicyName':'p','PolicyDocument':'" DOCUMENT("s3:*", "*") "'}",
+             &call);
+        CHECK(may(&caller, "s3:GetObject", "arn:aws:s3:::b/k"));
+        must(&arena, "iam", "DeleteUserPolicy", "{'UserName':'ann','PolicyName':'p'}", &call);
+        CHECK(!may(&caller, "s3:GetObject", "arn:aws:s3:::b/k"));
+    }
+    for (size_t i = 0; i < COUNT(threads); i++) {
+        __atomic_store_n(&askers[i].stop, true, __ATOMIC_RELAXED);
+        pthread_join(threads[i], NULL);
+        CHECK(askers[i].asked > 0);
+    }
+    close_server();
+}
+
 /* ---- the audit trail ---- */
 
 static bool run_sql(void *arg, DbTx *tx, Error *err)

@@ -38,11 +38,15 @@ bool iam_read(Call *call, IamWork *work, Error *err)
     return iam_ready(call->server->iam, err) && db_read(call->server->db, run_job, &job, err);
 }
 
-bool iam_write(Call *call, IamWork *work, Error *err)
+bool iam_add(Call *call, IamWork *work, Error *err)
 {
     Job job = {call, work};
-    if (!iam_ready(call->server->iam, err) || !db_write(call->server->db, run_job, &job, err))
-        return false;
+    return iam_ready(call->server->iam, err) && db_write(call->server->db, run_job, &job, err);
+}
+
+bool iam_write(Call *call, IamWork *work, Error *err)
+{
+    if (!iam_add(call, work, err)) return false;
     iam_changed(call->server->iam);
     return true;
 }

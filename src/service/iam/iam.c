@@ -546,7 +546,11 @@ bool iam_open(Server *server, Error *err)
     if (!iam) memory_exhausted(sizeof *iam);
     iam->server = server;
     iam->lacks_role = true;
-    pthread_rwlock_init(&iam->lock, NULL);
+    pthread_rwlockattr_t attributes; /* many readers must not keep a change waiting (rule A8) */
+    pthread_rwlockattr_init(&attributes);
+    pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    pthread_rwlock_init(&iam->lock, &attributes);
+    pthread_rwlockattr_destroy(&attributes);
     pthread_mutex_init(&iam->root.mutex, NULL);
     digest_random(iam->dummy.bytes, sizeof iam->dummy.bytes);
     server->iam = iam;

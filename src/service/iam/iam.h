@@ -70,7 +70,8 @@ struct Iam {
     Server *server;
     uint8_t master[32];
     char root_key[132], root_secret[260];
-    pthread_rwlock_t lock; /* of the caches; held while a policy is evaluated */
+    pthread_rwlock_t
+        lock; /* of the caches; held while a policy is evaluated, never twice by a thread */
     Identity *identities[IDENTITIES_MAX];
     size_t n_identities;
     uint64_t generation; /* counts changes: what was read before one is not kept */
@@ -97,6 +98,7 @@ void iam_release(struct Iam *iam);
 typedef bool IamWork(Call *call, DbTx *tx, Error *err);
 bool iam_read(Call *call, IamWork *work, Error *err);
 bool iam_write(Call *call, IamWork *work, Error *err); /* drops the caches afterwards */
+bool iam_add(Call *call, IamWork *work, Error *err);   /* only adds what no cache can have yet */
 
 #define IAM_READ(function)                                                                         \
     static bool function(Call *call, DbTx *tx, Error *err);                                        \
@@ -109,6 +111,13 @@ bool iam_write(Call *call, IamWork *work, Error *err); /* drops the caches after
     static bool function##_call(Call *call, Error *err)                                            \
     {                                                                                              \
         return iam_write(call, function, err);                                                     \
+    }
+
+#define IAM_ADD(function)                                                                          \
+    static bool function(Call *call, DbTx *tx, Error *err);                                        \
+    static bool function##_call(Call *call, Error *err)                                            \
+    {                                                                                              \
+        return iam_add(call, function, err);                                                       \
     }
 
 typedef enum EntityType { ENTITY_USER, ENTITY_ROLE, ENTITY_GROUP, ENTITY_PROFILE } EntityType;

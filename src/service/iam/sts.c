@@ -141,7 +141,7 @@ static bool trusted(Call *call, const Entity *role, Error *err)
     return true;
 }
 
-IAM_WRITE(assume_role)
+IAM_ADD(assume_role)
 static bool assume_role(Call *call, DbTx *tx, Error *err)
 {
     Str arn = call_text(call, "RoleArn"), name = call_text(call, "RoleSessionName");
@@ -212,7 +212,7 @@ static Str trust_of(Call *call, Str resource)
 
 /* ---- GetSessionToken ---- */
 
-IAM_WRITE(get_session_token)
+IAM_ADD(get_session_token)
 static bool get_session_token(Call *call, DbTx *tx, Error *err)
 {
     const Caller *caller = &call->caller;
