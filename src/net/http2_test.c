@@ -177,11 +177,12 @@ static int got_header(nghttp2_session *ng UNUSED, const nghttp2_frame *frame, co
     Asked *asked = asked_of(user, frame->hd.stream_id);
     Str n = {(const char *)name, name_len};
     if (str_is(n, ":status")) {
-        int status = atoi((const char *)value);
+        int64_t status;
+        CHECK(str_to_int64((Str){(const char *)value, value_len}, &status));
         if (status < 200)
-            asked->informational = status;
+            asked->informational = (int)status;
         else
-            asked->status = status;
+            asked->status = (int)status;
     }
     if (str_is(n, "connection")) asked->connection_field = true;
     if (str_is(n, "x-query"))
