@@ -2,6 +2,7 @@
 
 #include "job/nursery.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -83,12 +84,35 @@ static void own_group(const char *controller, char *ret, size_t size)
     }
 }
 
+/* Groups of keepers that were killed: their processes ended with them. */
+static void sweep(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    if (!dir) return;
+    for (const struct dirent *entry; (entry = readdir(dir));) {
+        char path[600];
+        long pid = strncmp(entry->d_name, "clary-", 6) == 0 ? strtol(entry->d_name + 6, NULL, 10)
+                                                            : 0;
+        if (pid < 2 || kill((pid_t)pid, 0) == 0 || errno != ESRCH) continue;
+        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+        DIR *groups = opendir(path);
+        for (const struct dirent *group; groups && (group = readdir(groups));)
+            if (group->d_type == DT_DIR && group->d_name[0] != '.')
+                unlinkat(dirfd(groups), group->d_name, AT_REMOVEDIR);
+        if (groups) closedir(groups);
+        rmdir(path);
+    }
+    closedir(dir);
+}
+
 static bool open_v1(const char *controller, char *ret, size_t size)
 {
-    char root[256], group[256];
+    char root[256], group[256], parent[640];
     if (!find_mount("cgroup", controller, root, sizeof root)) return false;
     own_group(controller, group, sizeof group);
     if (strlen(root) + strlen(group) + 32 > size) return false;
+    snprintf(parent, sizeof parent, "%s%s", root, group);
+    sweep(parent);
     snprintf(ret, size, "%s%s/clary-%d", root, group, (int)getpid());
     return mkdir(ret, 0755) == 0 || errno == EEXIST;
 }
@@ -110,6 +134,7 @@ static bool open_v2(Cgroups *cgroups)
     if (*group && !write_number(leaf, "cgroup.procs", getpid())) return false;
     if (!write_file(path, "cgroup.subtree_control", "+memory +pids")) return false;
     write_file(path, "cgroup.subtree_control", "+cpu");
+    sweep(path);
     snprintf(cgroups->memory, sizeof cgroups->memory, "%s%s/clary-%d", root, group, (int)getpid());
     if (mkdir(cgroups->memory, 0755) < 0 && errno != EEXIST) return false;
     if (!write_file(cgroups->memory, "cgroup.subtree_control", "+memory +pids")) return false;
@@ -149,11 +174,18 @@ static bool group_path(const char *folder, const char *name, char *ret, size_t s
     return folder[0] && n > 0 && (size_t)n < size;
 }
 
+static bool make_group(const char *folder, const char *path)
+{
+    if (mkdir(path, 0755) == 0 || errno == EEXIST) return true;
+    /* Somebody swept our empty folder away, who cannot see our process from where he is. */
+    return errno == ENOENT && mkdir(folder, 0755) == 0 && mkdir(path, 0755) == 0;
+}
+
 static bool join(const char *folder, const char *name, pid_t pid, char *path, size_t size,
                  Error *err)
 {
     if (!group_path(folder, name, path, size)) return true;
-    if ((mkdir(path, 0755) < 0 && errno != EEXIST) || !write_number(path, "cgroup.procs", pid))
+    if (!make_group(folder, path) || !write_number(path, "cgroup.procs", pid))
         return error_sys(err, errno, "putting the process into '%s'", path);
     return true;
 }

@@ -146,7 +146,7 @@ static bool start_thread(pthread_t *thread, void *(*run)(void *), Keeper *keeper
 static void *run_local(void *arg)
 {
     Keeper *keeper = arg;
-    nursery_run(keeper->nursery, keeper->local_end, -1);
+    nursery_run(keeper->nursery, keeper->local_end, -1, -1);
     nursery_end_all(keeper->nursery, 0);
     return NULL;
 }
@@ -224,7 +224,7 @@ static bool keep(Nursery *nursery, pid_t pid, int socket, int *ret_status)
 {
     int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     server_pid = pid;
-    nursery_run(nursery, socket, pidfd);
+    nursery_run(nursery, socket, pidfd, pid);
     int status;
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
     server_pid = 0;

@@ -649,7 +649,20 @@ static void turn(Nursery *nursery, int extra, int wait_ms)
     }
 }
 
-void nursery_run(Nursery *nursery, int server, int server_pidfd)
+/* Orphans of children whose init was killed come to the keeper, which takes in all below it. */
+static void reap_orphans(const Nursery *nursery, pid_t server)
+{
+    siginfo_t info = {0};
+    while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid > 0) {
+        if (info.si_pid == server) return;
+        for (int i = 0; i < nursery->n_children; i++)
+            if (!nursery->children[i]->gone && nursery->children[i]->pid == info.si_pid) return;
+        waitpid(info.si_pid, NULL, WNOHANG);
+        info.si_pid = 0;
+    }
+}
+
+void nursery_run(Nursery *nursery, int server, int server_pidfd, pid_t server_pid)
 {
     nursery->server = server;
     for (int i = 0; i < nursery->n_children; i++) { /* an earlier server's */
@@ -657,6 +670,7 @@ void nursery_run(Nursery *nursery, int server, int server_pidfd)
     }
     for (bool over = false; !over;) {
         turn(nursery, server_pidfd, -1);
+        if (server_pid > 0) reap_orphans(nursery, server_pid);
         if (nursery->polled[0].revents && !serve_one(nursery)) over = true;
         if (nursery->polled[1].revents) {
             while (serve_one(nursery) && (nursery->polled[0].revents & POLLIN)) {

@@ -17,8 +17,8 @@ AUTO_FREE(Nursery, nursery_free);
 void nursery_forget(Nursery *nursery);
 
 /* Serves requests from `server` (a packet socket) until its other end is closed.  With the server's
- * pidfd (else -1) it returns when that process ended, and passes SIGTERM and SIGINT on to it. */
-void nursery_run(Nursery *nursery, int server, int server_pidfd);
+ * pidfd and pid (else -1) it returns when that process ended, and passes SIGTERM and SIGINT on to it. */
+void nursery_run(Nursery *nursery, int server, int server_pidfd, pid_t server_pid);
 
 /* SIGTERM to all; kills what still lives after its stop time, at most `seconds`. */
 void nursery_end_all(Nursery *nursery, double seconds);

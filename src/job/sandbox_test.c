@@ -305,7 +305,7 @@ TEST(sandbox, leaves_nothing_behind_and_starts_quickly)
         }
         cost[isolated] = (clock_seconds() - began) / 50;
         after = things_open();
-        CHECK_INT(after, before);
+        CHECK(after <= before);
         printf("a start and an end: %.2f ms, isolated %d\n", cost[isolated] * 1e3, isolated);
         CHECK(cost[isolated] < 0.25);
     }

@@ -54,6 +54,11 @@ static bool apply_step(void *arg, Resource *resource, Error *err)
     (void)err;
     const Step *step = arg;
     Json *document = resource->document;
+    for (size_t i = 0; step->members && i < step->members->n; i++)
+        json_set_str(step->arena, document, step->members->members[i].name,
+                     step->members->members[i].value);
+    /* Somebody stopped it meanwhile: that stays to be seen until it is over. */
+    if (!step->state && str_is(resource->state, "Stopping")) return true;
     const Json *old = json_get(document, "SecondaryStatusTransitions");
     Json *transitions = json_new_array(step->arena), *line = json_new_object(step->arena);
     for (size_t i = 0; old && i < old->n; i++) {
@@ -68,9 +73,6 @@ static bool apply_step(void *arg, Resource *resource, Error *err)
     json_push(step->arena, transitions, line);
     json_set(step->arena, document, "SecondaryStatusTransitions", transitions);
     json_set_text(step->arena, document, "SecondaryStatus", str_of(step->status));
-    for (size_t i = 0; step->members && i < step->members->n; i++)
-        json_set_str(step->arena, document, step->members->members[i].name,
-                     step->members->members[i].value);
     if (step->state) resource->state = str_of(step->state);
     return true;
 }
