@@ -79,6 +79,8 @@ static const struct {
 
 bool s3_fail(Call *call, Error *err, const char *code)
 {
+    if (!code && err && err->kind == ERROR_LIMIT)
+        code = "InsufficientStorage"; /* the database's disk */
     if (!code) return false;
     for (size_t i = 0; i < COUNT(errors); i++) {
         if (strcmp(errors[i].code, code) != 0) continue;

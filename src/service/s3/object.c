@@ -372,7 +372,10 @@ static bool remove_rows(void *arg, DbTx *tx, Error *err)
 
 static bool remove_commit(Remove *r, Error *err)
 {
-    if (!db_write(r->s3->db, remove_rows, r, err)) return false;
+    bool ok = db_write(r->s3->db, remove_rows, r, err);
+    if (!ok && !r->code && err->kind == ERROR_LIMIT && s3_reserve_use(r->s3))
+        ok = db_write(r->s3->db, remove_rows, r, err);
+    if (!ok) return false;
     for (size_t i = 0; i < r->n; i++) {
         s3_cache_drop(r->s3->cache, r->bucket, r->keys[i].key);
         s3_unlink(r->s3, r->keys[i].removed.forgotten);

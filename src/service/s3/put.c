@@ -172,6 +172,7 @@ bool s3_read_body(Call *call, const S3Asked *asked, S3Writer *writer, int64_t ma
                   S3SumsEnd *ret_sums, Error *err)
 {
     int64_t total = 0, announced = call_body_length(call);
+    if (!s3_reserve_ready(writer->s3)) return s3_fail(call, err, "InsufficientStorage");
     for (;;) {
         size_t capacity, n;
         errno = 0;

@@ -31,6 +31,7 @@ enum {
     S3_POLICY_BYTES_MAX = 20 << 10,
     S3_FORM_BYTES_MAX = 20 << 10,  /* the fields of a POST form before its file */
     S3_SMALL_BYTES_MAX = 16 << 10, /* bytes kept in the database instead of a file */
+    S3_RESERVE_BYTES = 4 << 20,    /* kept free for deletes on a full disk */
     S3_PIECE_BYTES = 256 << 10,    /* bodies move in pieces of this size */
 };
 #define S3_PUT_BYTES_MAX (5LL << 30)
@@ -47,11 +48,18 @@ typedef struct S3 {
     pthread_cond_t wake;
     bool has_keeper, closing, reset;
     bool durable; /* false: nothing has to survive (an ephemeral server) */
+    bool reserve; /* the reserve of rule D6 is there; under the mutex */
     pthread_mutex_t uploads_mutex;
     struct Slots *uploads;    /* see multipart.c */
     struct S3Cache *cache;    /* see cache.c */
     struct S3Folder *folders; /* local folders served as buckets */
 } S3;
+
+/* Rule D6: room set aside for deletes on a full disk.  False: it is used up, and there is no room to set it aside
+ * again, so nothing may be stored. */
+bool s3_reserve_ready(S3 *s3);
+/* After ERROR_LIMIT: gives the reserve up; true when there was one, so that trying again may help. */
+bool s3_reserve_use(S3 *s3);
 
 /* Removes files of earlier lives that no row names. */
 bool s3_sweep(S3 *s3, int64_t *ret_removed, Error *err);

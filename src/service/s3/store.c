@@ -217,6 +217,41 @@ static void remove_reset(S3 *s3)
     if (top) closedir(top);
 }
 
+/* ---- the reserve ---- */
+
+static char *reserve_path(const S3 *s3, Arena *arena)
+{
+    return path_join(arena, s3->server->options->home, "reserve");
+}
+
+bool s3_reserve_ready(S3 *s3)
+{
+    if (!s3->durable) return true;
+    pthread_mutex_lock(&s3->mutex);
+    if (!s3->reserve) {
+        ARENA(arena);
+        const char *path = reserve_path(s3, &arena);
+        AUTO_FD int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        s3->reserve = fd >= 0 && posix_fallocate(fd, 0, S3_RESERVE_BYTES) == 0;
+        if (!s3->reserve) unlink(path);
+    }
+    bool ready = s3->reserve;
+    pthread_mutex_unlock(&s3->mutex);
+    return ready;
+}
+
+bool s3_reserve_use(S3 *s3)
+{
+    ARENA(arena);
+    pthread_mutex_lock(&s3->mutex);
+    bool was = s3->reserve;
+    s3->reserve = false;
+    if (was) unlink(reserve_path(s3, &arena));
+    pthread_mutex_unlock(&s3->mutex);
+    if (was) log_warning("s3: the disk is full: objects are refused until there is room again");
+    return was;
+}
+
 enum { LIFECYCLE_SECONDS = 3600 };
 
 static void *keep_store(void *arg)
@@ -277,6 +312,7 @@ bool s3_open(Server *server, Error *err)
         return error_in(err, "object store");
     }
     s3->next_file = s3->first_own = s3->reserved;
+    s3_reserve_ready(s3);
     for (const char *const *bucket = server->options->buckets; bucket && *bucket; bucket++) {
         Str text = str_of(*bucket);
         size_t equals = str_find(text, '=');
@@ -328,7 +364,8 @@ bool s3_reset(Server *server, Error *err)
         return error_sys(err, errno, "putting '%s' aside", s3->folder);
     s3_cache_clear(s3->cache);
     pthread_mutex_lock(&s3->mutex);
-    s3->reserved = s3->next_file; /* the counter goes with the tables: the next number sets it anew */
+    s3->reserved =
+        s3->next_file; /* the counter goes with the tables: the next number sets it anew */
     s3->reset = true;
     pthread_cond_signal(&s3->wake);
     pthread_mutex_unlock(&s3->mutex);
