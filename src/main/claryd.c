@@ -11,6 +11,7 @@
 #include "base/thread.h"
 #include "cli/settings.h"
 #include "format/json.h"
+#include "net/http2.h"
 #include "service/api_doc.h"
 #include "service/call.h"
 #include "service/dispatch.h"
@@ -260,6 +261,7 @@ static bool open_front(Front *front, Server *server, int fd, Error *err)
     HttpOptions options = http_options;
     options.limits.body_max = OBJECT_BODY_BYTES_MAX;
     options.body_preset = CONTROL_BODY_BYTES_MAX;
+    options.http2 = &http2;
     options.proxy = proxy;
     options.proxy_for = tls_is_aws_name;
     front->server = server;
