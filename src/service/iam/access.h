@@ -50,5 +50,7 @@ typedef struct SessionKeys {
 } SessionKeys;
 bool access_role_session(Server *server, Str role_arn, Str session_name, double seconds,
                          Arena *arena, SessionKeys *ret_keys, Error *err);
+/* They end with the job, at once.  Fine when they have ended already. */
+bool access_session_end(Server *server, Str access_key, Error *err);
 
 #endif

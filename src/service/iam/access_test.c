@@ -319,7 +319,14 @@ TEST(access, sessions_of_roles)
     CHECK(may(&caller, "s3:GetObject", "*") && !may(&caller, "iam:GetUser", "*"));
     CHECK(!access_role_caller(&server, STR("arn:none"), STR("x"), &arena, &caller, &err));
 
-    /* It ends by time, and with its role. */
+    /* It ends when it is told to, by time, and with its role. */
+    SessionKeys ended;
+    CHECK_OK(access_role_session(&server, role, STR("s"), 60, &arena, &ended, &err), err);
+    Keys job = {ended.access_key, ended.secret, ended.token};
+    CHECK(call_with(&arena, job, "s3", &caller, &code));
+    CHECK_OK(access_session_end(&server, ended.access_key, &err), err);
+    CHECK(!call_with(&arena, job, "s3", &caller, &code));
+    CHECK_OK(access_session_end(&server, ended.access_key, &err), err);
     SessionKeys past;
     CHECK_OK(access_role_session(&server, role, STR("s"), -1, &arena, &past, &err), err);
     CHECK(

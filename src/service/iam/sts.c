@@ -271,6 +271,19 @@ bool access_role_session(Server *server, Str role_arn, Str session_name, double 
     return iam_ready(server->iam, err) && db_write(server->db, make_job_session, &job, err);
 }
 
+static bool delete_session(void *arg, DbTx *tx, Error *err)
+{
+    const Str *access_key = arg;
+    return db_run(tx, err, "DELETE FROM iam_session WHERE access_key = ?", "t", *access_key);
+}
+
+bool access_session_end(Server *server, Str access_key, Error *err)
+{
+    if (!db_write(server->db, delete_session, &access_key, err)) return false;
+    iam_changed(server->iam);
+    return true;
+}
+
 const ServiceOperation sts_operations[] = {
     {"GetCallerIdentity", get_caller_identity, .resource = "*"},
     {"GetAccessKeyInfo", get_access_key_info, .resource = "*"},
