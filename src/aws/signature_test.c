@@ -827,3 +827,38 @@ TEST(signature, headers_sent_twice_and_dates)
     CHECK(!verify(&arena, dated, (Str){0}, SECRET, NOW + 3600, &try));
     CHECK_STR(str_of(try.code), STR("RequestTimeTooSkewed"));
 }
+
+/* Each parameter of a presigned request left out, given twice, and spelled in percents. */
+TEST(signature, parameters_of_presigned_requests)
+{
+    static const char *const v4[] = {
+        "X-Amz-Algorithm",     "X-Amz-Credential", "X-Amz-Date",          "X-Amz-Expires",
+        "X-Amz-SignedHeaders", "X-Amz-Signature",  "X-Amz-Security-Token"};
+    static const char *const v2[] = {"AWSAccessKeyId", "Signature", "Expires",
+                                     "x-amz-security-token"};
+    ARENA(arena);
+    const Json *requests = json_get(golden(&arena), "requests");
+    for (size_t i = 0; i < requests->n; i++) {
+        Str name = json_get_text(json_at(requests, i), "name"),
+            head = json_get_text(json_at(requests, i), "head");
+        bool new_form = str_is(name, "presigned, token"), old_form = str_is(name, "V2, token");
+        if (!new_form && !old_form) continue;
+        size_t n = new_form ? COUNT(v4) : COUNT(v2);
+        for (size_t k = 0; k < n; k++) {
+            const char *param = new_form ? v4[k] : v2[k];
+            Try try;
+            Str given = arena_format(&arena, "%s=", param);
+            Str other = arena_format(&arena, "%.*s-x=", (int)strlen(param), param);
+            Str gone = replaced(&arena, head, given.ptr, other.ptr);
+            if (verify(&arena, gone, (Str){0}, SECRET, NOW, &try)) FAIL("without %s", param);
+            Str twice = replaced(&arena, head, " HTTP/1.1",
+                                 arena_format(&arena, "&%s=x HTTP/1.1", param).ptr);
+            if (verify(&arena, twice, (Str){0}, SECRET, NOW, &try)) FAIL("%s twice", param);
+            CHECK_STR(str_of(try.code), STR("AuthorizationQueryParametersError"));
+            Str spelled = arena_format(&arena, "%%%02X%s=", param[0], param + 1);
+            Str encoded = replaced(&arena, head, given.ptr, spelled.ptr);
+            if (!verify(&arena, encoded, (Str){0}, SECRET, NOW, &try))
+                FAIL("%s: %s", param, try.err.text);
+        }
+    }
+}
