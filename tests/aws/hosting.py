@@ -234,6 +234,48 @@ def test_variants_share_traffic_by_weight():
         wait_until(lambda: invocations() == want, what="%d invocations of B" % want)
 
 
+def test_a_pipeline_feeds_container_after_container():
+    with Claryd() as server:
+        h = Hosting(server)
+        for name, value in (("one", 1), ("two", 2)):
+            h.s3.put_object(Bucket="models", Key="%s.tar.gz" % name, Body=model_archive(value))
+        h.s3.put_object(Bucket="models", Key="double.tar.gz", Body=tar_of(double_dot_py=b"""
+def model_fn(folder):
+    return 2
+def input_fn(body, content_type):
+    assert content_type.startswith("text/csv"), content_type
+    return [float(x) for x in body.split()]
+def predict_fn(data, model):
+    return [model * x for x in data]
+def output_fn(prediction, accept):
+    return "\\n".join(map(str, prediction)), "text/csv"
+"""))
+        python = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-base-python:1.0"
+        double = {"Image": python, "ModelDataUrl": "s3://models/double.tar.gz", "Environment": {"SAGEMAKER_PROGRAM": "double.py"}}
+        h.sm.create_model(ModelName="line", ExecutionRoleArn=ROLE, Containers=[
+            {"Image": IMAGE, "ModelDataUrl": "s3://models/two.tar.gz"}, double, double])
+        h.config("line", ("AllTraffic", "line", 2, 1.0))
+        h.sm.create_endpoint(EndpointName="Line", EndpointConfigName="line")
+        got = wait_until(lambda: h.state("Line") != "Creating" and h.sm.describe_endpoint(EndpointName="Line"), what="the start")
+        if got["EndpointStatus"] == "Failed" and ("cannot confine" in got["FailureReason"] or "python3" in got["FailureReason"]):
+            raise Skip(got["FailureReason"])
+        assert got["EndpointStatus"] == "InService", got["FailureReason"]
+        assert len(got["ProductionVariants"][0]["DeployedImages"]) == 3
+        assert got["ProductionVariants"][0]["CurrentInstanceCount"] == 2
+        for _ in range(10):
+            value, answer = h.invoke("Line")
+            assert 7.9 < value < 8.5, value
+        for pid in servers_of(server)[:1]:
+            os.kill(pid, signal.SIGKILL)
+        patient = server.client("sagemaker-runtime", config=None)
+        answer = patient.invoke_endpoint(EndpointName="Line", ContentType="text/csv", Body="0.5,0.5")
+        assert 7.9 < float(answer["Body"].read().split()[0]) < 8.5
+        h.sm.update_endpoint_weights_and_capacities(EndpointName="Line", DesiredWeightsAndCapacities=[
+            {"VariantName": "AllTraffic", "DesiredInstanceCount": 1}])
+        h.sm.get_waiter("endpoint_in_service").wait(EndpointName="Line")
+        assert 7.9 < h.invoke("Line")[0] < 8.5
+
+
 def test_updates_under_load_lose_nothing():
     with Claryd() as server:
         h = Hosting(server)

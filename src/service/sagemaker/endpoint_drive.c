@@ -74,7 +74,7 @@ static void add_routes(Arena *arena, RouteEndpoint *route, const Fleet *fleet, d
         double part = total > 0 ? variant->weight / total : 1 / (double)fleet->n_variants;
         *to = (RouteVariant){arena_str(arena, variant->name), share * part,
                              arena_array(arena, ModelServer *, variant->n_servers),
-                             variant->n_servers};
+                             variant->n_servers, variant->n_containers};
         for (int s = 0; s < variant->n_servers; s++) {
             to->servers[s] = variant->servers[s];
             __atomic_add_fetch(&to->servers[s]->refs, 1, __ATOMIC_RELAXED);
@@ -129,18 +129,21 @@ static void fleet_retire(Fleet *fleet)
     free(fleet);
 }
 
-/* Starts servers of a variant until there are `count`; the array has room. */
+/* Starts servers of a variant until it has `count` instances; the array has room. */
 static bool variant_grow(Hosting *hosting, const RunningEndpoint *endpoint, const Fleet *fleet,
                          FleetVariant *variant, int count, Error *err)
 {
-    while (variant->n_servers < count) {
+    const Json *containers = json_get(variant->plan, "Containers");
+    while (variant->n_servers < count * variant->n_containers) {
+        int place = variant->n_servers % variant->n_containers;
         ModelServerSpec spec = {
             .region = str_of(endpoint->region),
             .endpoint = str_of(endpoint->name),
             .variant = variant->name,
             .fleet = fleet->id,
-            .index = variant->n_servers,
-            .container = json_path(variant->plan, "Containers.0"),
+            .index = variant->n_servers / variant->n_containers,
+            .place = place,
+            .container = json_at(containers, (size_t)place),
             .startup_seconds = json_get_double(variant->plan, "StartupSeconds",
                                                ENDPOINT_STARTUP_SECONDS),
         };
@@ -169,7 +172,9 @@ static bool fleet_start(Hosting *hosting, const RunningEndpoint *endpoint, const
         variant->plan = json_at(variants, i);
         variant->name = json_get_text(variant->plan, "VariantName");
         variant->weight = json_get_double(variant->plan, "Weight", 1);
-        variant->servers = arena_array(&fleet->arena, ModelServer *, ENDPOINT_INSTANCES_MAX);
+        variant->n_containers = (int)json_get(variant->plan, "Containers")->n;
+        variant->servers = arena_array(&fleet->arena, ModelServer *,
+                                       ENDPOINT_INSTANCES_MAX * variant->n_containers);
         ok = variant_grow(hosting, endpoint, fleet, variant,
                           (int)json_get_int(variant->plan, "Count", 1), err);
     }
@@ -215,6 +220,27 @@ static bool excluded(const Json *pending, const char *property)
     return false;
 }
 
+static bool plan_container(Server *server, const Resource *model, const Json *container, double now,
+                           Arena *arena, Json *containers, Json *images, Error *err)
+{
+    Json *plan, *image = json_new_object(arena);
+    Str uri = json_get_text(container, "Image");
+    if (!model_prepare(server, container, arena, &plan, err)) return false;
+    if (!str_is(json_get_text(plan, "Kind"), "built-in") &&
+        json_get_bool(model->document, "EnableNetworkIsolation", false))
+        return error_set(
+            err, ERROR_UNSUPPORTED,
+            "Model \"%.*s\" asks for EnableNetworkIsolation, which clary cannot give a "
+            "program that listens on a port",
+            STR_ARG(model->name));
+    json_push(arena, containers, plan);
+    json_set_text(arena, image, "SpecifiedImage", uri);
+    json_set_text(arena, image, "ResolvedImage", uri);
+    json_set_double(arena, image, "ResolutionTime", now);
+    json_push(arena, images, image);
+    return true;
+}
+
 static bool plan_model(Server *server, Str region, Str name, double now, Arena *arena, Json *plan,
                        Error *err)
 {
@@ -225,30 +251,14 @@ static bool plan_model(Server *server, Str region, Str name, double now, Arena *
                          resource_arn(server, &model_kind, region, name, arena).ptr);
     const Json *primary = json_get(model.document, "PrimaryContainer"),
                *list = json_get(model.document, "Containers");
-    if (list && list->n > 1)
-        return error_set(
-            err, ERROR_UNSUPPORTED,
-            "Model \"%.*s\" is a pipeline of %zu containers; clary serves models of one",
-            STR_ARG(name), list->n);
-    if (!primary) primary = json_at(list, 0);
-    Json *container, *containers = json_new_array(arena), *images = json_new_array(arena),
-                     *image = json_new_object(arena);
-    if (!model_prepare(server, primary, arena, &container, err)) return false;
-    if (!str_is(json_get_text(container, "Kind"), "built-in") &&
-        json_get_bool(model.document, "EnableNetworkIsolation", false))
-        return error_set(
-            err, ERROR_UNSUPPORTED,
-            "Model \"%.*s\" asks for EnableNetworkIsolation, which clary cannot give a "
-            "program that listens on a port",
-            STR_ARG(name));
-    json_push(arena, containers, container);
-    json_set_text(arena, image, "SpecifiedImage", json_get_text(primary, "Image"));
-    json_set_text(arena, image, "ResolvedImage", json_get_text(primary, "Image"));
-    json_set_double(arena, image, "ResolutionTime", now);
-    json_push(arena, images, image);
+    Json *containers = json_new_array(arena), *images = json_new_array(arena);
+    bool ok = !primary ||
+              plan_container(server, &model, primary, now, arena, containers, images, err);
+    for (size_t i = 0; ok && list && i < list->n; i++)
+        ok = plan_container(server, &model, json_at(list, i), now, arena, containers, images, err);
     json_set(arena, plan, "Containers", containers);
     json_set(arena, plan, "Images", images);
-    return true;
+    return ok;
 }
 
 /* From a configuration, and the plan that serves now (or NULL), what shall serve. */
@@ -563,11 +573,12 @@ static void run_weights(Hosting *hosting, RunningEndpoint *endpoint, const Resou
         error_set(&err, ERROR_INVALID, "%s", why);
     }
     if (is_closing(hosting)) return;
-    ModelServer *gone[ENDPOINT_INSTANCES_MAX];
+    ModelServer *gone[ENDPOINT_INSTANCES_MAX * MODEL_CONTAINERS_MAX];
     for (size_t i = 0; fleet && i < fleet->n_variants && i < COUNT(before); i++) {
         FleetVariant *variant = &fleet->variants[i];
         const Json *line = plan_variant(ok ? plan : old, variant->name);
-        int count = ok ? (int)json_get_int(line, "Count", 1) : before[i], n_gone = 0;
+        int wanted = (int)json_get_int(line, "Count", 1) * variant->n_containers;
+        int count = ok ? wanted : before[i], n_gone = 0;
         pthread_mutex_lock(&hosting->mutex);
         variant->weight = json_get_double(line, "Weight", variant->weight);
         while (variant->n_servers > count) gone[n_gone++] = variant->servers[--variant->n_servers];
@@ -753,7 +764,7 @@ static void stop_strangers(Hosting *hosting)
     size_t n;
     if (!keeper_children(hosting->server->keeper, &arena, &names, &n, &err)) return;
     for (size_t i = 0; i < n; i++) {
-        /* endpoint/REGION/NAME/FLEET/VARIANT/INDEX */
+        /* endpoint/REGION/NAME/FLEET/VARIANT/INSTANCE/CONTAINER */
         Str rest = names[i], kind, region, name, fleet;
         if (!str_next(&rest, '/', &kind) || !str_is(kind, "endpoint") ||
             !str_next(&rest, '/', &region) || !str_next(&rest, '/', &name) ||

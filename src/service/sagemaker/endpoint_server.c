@@ -268,9 +268,9 @@ static bool make_names(ServerState *state, const ModelServerSpec *spec, Error *e
     state->endpoint = arena_str(arena, spec->endpoint);
     state->variant = arena_str(arena, spec->variant);
     state->group = endpoint_log_group(arena, state->endpoint);
-    Str process = arena_format(arena, "endpoint/%.*s/%.*s/%s/%.*s/%d", STR_ARG(spec->region),
+    Str process = arena_format(arena, "endpoint/%.*s/%.*s/%s/%.*s/%d/%d", STR_ARG(spec->region),
                                STR_ARG(spec->endpoint), spec->fleet, STR_ARG(spec->variant),
-                               spec->index);
+                               spec->index, spec->place);
     state->process = process.ptr;
     unsigned long long hash = hash_str(process, 0);
     Str address = arena_format(arena, "%s/run/%016llx.sock", home, hash);

@@ -44,8 +44,8 @@ struct ModelServer {
 
 typedef struct ModelServerSpec {
     Str region, endpoint, variant;
-    const char *fleet; /* id */
-    int index;
+    const char *fleet;     /* id */
+    int index, place;      /* of the instance, and of the container in it */
     const Json *container; /* of the plan */
     double startup_seconds;
 } ModelServerSpec;
@@ -79,8 +79,8 @@ void models_sweep(Hosting *hosting);
 typedef struct FleetVariant {
     Str name;
     double weight;
-    ModelServer **servers;
-    int n_servers;
+    ModelServer **servers; /* those of an instance, one for each container, lie together */
+    int n_servers, n_containers;
     const Json *plan;
 } FleetVariant;
 
@@ -129,9 +129,9 @@ void hosting_cancel(Server *server, Str region, Str name);
 
 typedef struct RouteVariant {
     Str name;
-    double weight; /* its part of the endpoint's traffic; all together 1 */
-    ModelServer **servers;
-    int n_servers;
+    double weight;         /* its part of the endpoint's traffic; all together 1 */
+    ModelServer **servers; /* as in a FleetVariant */
+    int n_servers, n_containers;
 } RouteVariant;
 
 typedef struct RouteEndpoint {

@@ -103,6 +103,15 @@ static bool create_model(Call *call, Resource *model, Error *err)
                           primary ? "Cannot specify both PrimaryContainer and Containers"
                                   : "Either PrimaryContainer or Containers must be specified");
     if (primary && !check_container(call, primary, err)) return false;
+    if (containers && (!containers->n || containers->n > MODEL_CONTAINERS_MAX))
+        return call_error(call, err, "ValidationException", "A model has from 1 to %d containers",
+                          MODEL_CONTAINERS_MAX);
+    const Json *execution = json_get(call->in, "InferenceExecutionConfig");
+    if (containers && str_is(json_get_text(execution, "Mode"), "Direct"))
+        return call_error(
+            call, err, "ValidationException",
+            "Containers that are invoked directly are not served by clary: make one model of "
+            "each");
     for (size_t i = 0; containers && i < containers->n; i++)
         if (!check_container(call, json_at(containers, i), err)) return false;
     if (!json_get(model->document, "EnableNetworkIsolation"))

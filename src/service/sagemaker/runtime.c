@@ -41,7 +41,7 @@ typedef struct LocalVariant {
     Str name;
     double weight;
     Client **clients;
-    int n_clients, turn;
+    int n_clients, n_containers, turn; /* the clients of an instance lie together */
 } LocalVariant;
 
 typedef struct LocalEndpoint {
@@ -66,9 +66,10 @@ typedef struct Invocation {
     Runtime *runtime;
     HttpExchange *exchange; /* NULL: the client has gone */
     HttpFetch *fetch;
-    Client *client;
-    Str region, endpoint; /* key */
-    Str target;           /* variant that was asked for, or empty */
+    Client *chain[MODEL_CONTAINERS_MAX]; /* each feeds the next; none when nothing is under way */
+    int n_chain, place;
+    Str region, key, endpoint;
+    Str target; /* variant that was asked for, or empty */
     Str variant, stream_name, log_group, custom, content_type, inference_id;
     bool streams, streaming, paused;
     int status, n_instances;
@@ -163,9 +164,12 @@ static void copy_endpoint(Runtime *runtime, LocalEndpoint *to, const RouteEndpoi
     for (int v = 0; v < from->n_variants; v++) {
         const RouteVariant *variant = &from->variants[v];
         LocalVariant *local = &to->variants[v];
-        *local = (LocalVariant){variant->name, variant->weight,
+        *local = (LocalVariant){variant->name,
+                                variant->weight,
                                 arena_array(arena, Client *, variant->n_servers),
-                                variant->n_servers, 0};
+                                variant->n_servers,
+                                variant->n_containers,
+                                0};
         for (int s = 0; s < variant->n_servers; s++)
             local->clients[s] = client_of(runtime, variant->servers[s]);
     }
@@ -444,6 +448,7 @@ static void answer_error(Invocation *inv, int status, const char *code, const Js
 }
 
 static void forward(Invocation *inv);
+static void send_on(Invocation *inv, Str content_type, Str body);
 
 /* ---- waiting for a server ---- */
 
@@ -523,35 +528,60 @@ static LocalVariant *pick_variant(Runtime *runtime, LocalEndpoint *endpoint, Str
     return last;
 }
 
-/* The healthy server with the fewest requests under way; of equals the next in turn. */
-static Client *pick_client(LocalVariant *variant)
+static bool is_healthy(Client *const *instance, int n)
 {
-    Client *best = NULL;
-    int fewest = 0;
-    for (int i = 0; i < variant->n_clients; i++) {
-        Client *client = variant->clients[(variant->turn + i) % variant->n_clients];
-        if (!__atomic_load_n(&client->server->healthy, __ATOMIC_ACQUIRE)) continue;
-        int n = __atomic_load_n(&client->server->in_flight, __ATOMIC_RELAXED);
-        if (best && n >= fewest) continue;
-        best = client;
-        fewest = n;
+    for (int i = 0; i < n; i++)
+        if (!__atomic_load_n(&instance[i]->server->healthy, __ATOMIC_ACQUIRE)) return false;
+    return true;
+}
+
+/* The healthy instance with the fewest requests under way; of equals the next in turn. */
+static Client *const *pick_instance(LocalVariant *variant)
+{
+    Client *const *best = NULL;
+    int fewest = 0, n = variant->n_clients / variant->n_containers;
+    for (int i = 0; i < n; i++) {
+        Client *const *instance = variant->clients +
+                                  (variant->turn + i) % n * variant->n_containers;
+        if (!is_healthy(instance, variant->n_containers)) continue;
+        int busy = __atomic_load_n(&instance[0]->server->in_flight, __ATOMIC_RELAXED);
+        if (best && busy >= fewest) continue;
+        best = instance;
+        fewest = busy;
     }
     variant->turn++;
     return best;
 }
 
+static void take_instance(Invocation *inv, Client *const *instance, int n)
+{
+    for (int i = 0; i < n; i++) {
+        inv->chain[i] = instance[i];
+        instance[i]->in_flight++;
+        __atomic_add_fetch(&instance[i]->server->in_flight, 1, __ATOMIC_RELAXED);
+    }
+    inv->n_chain = n;
+    inv->place = 0;
+}
+
 /* ---- the model's answer ---- */
 
-static void release_client(Invocation *inv)
+static void release_instance(Invocation *inv)
 {
-    Client *client = inv->client;
-    if (!client) return;
-    __atomic_sub_fetch(&client->server->in_flight, 1, __ATOMIC_RELAXED);
-    client->in_flight--;
-    inv->client = NULL;
+    for (int i = 0; i < inv->n_chain; i++) {
+        Client *client = inv->chain[i];
+        __atomic_sub_fetch(&client->server->in_flight, 1, __ATOMIC_RELAXED);
+        client->in_flight--;
+        if (client->gone && !client->in_flight)
+            runtime_poke(inv->runtime); /* freed outside of callbacks */
+    }
+    inv->n_chain = 0;
     inv->fetch = NULL;
-    if (client->gone && !client->in_flight)
-        runtime_poke(inv->runtime); /* freed outside of callbacks */
+}
+
+static bool is_last(const Invocation *inv)
+{
+    return inv->place + 1 == inv->n_chain;
 }
 
 static void begin_stream(Invocation *inv)
@@ -575,7 +605,7 @@ static void on_answer_head(void *arg, const HttpResponse *response)
                                   http_response_value(response, response->content_type));
     inv->custom = arena_str(
         &inv->arena, http_response_field(response, STR("X-Amzn-SageMaker-Custom-Attributes")));
-    if (inv->streams && inv->exchange && inv->status / 100 == 2) begin_stream(inv);
+    if (inv->streams && inv->exchange && is_last(inv) && inv->status / 100 == 2) begin_stream(inv);
 }
 
 static void on_answer_body(void *arg, Str piece)
@@ -645,7 +675,13 @@ static void on_answer_done(void *arg, const Error *err, bool sent)
 {
     Invocation *inv = arg;
     HttpExchange *exchange = inv->exchange;
-    release_client(inv);
+    if (!err && exchange && inv->status / 100 == 2 && !is_last(inv)) {
+        inv->place++;
+        send_on(inv, inv->content_type, strbuf_str(&inv->body));
+        return;
+    }
+    bool first = inv->place == 0;
+    release_instance(inv);
     if (inv->streaming) {
         end_stream(inv, err);
         return;
@@ -654,7 +690,7 @@ static void on_answer_done(void *arg, const Error *err, bool sent)
         invocation_free(inv);
         return;
     }
-    if (err && !sent) {
+    if (err && !sent && first) {
         wait_for_server(inv);
         return;
     }
@@ -688,39 +724,34 @@ static void on_answer_done(void *arg, const Error *err, bool sent)
 
 /* ---- forwarding ---- */
 
-static void send_to(Invocation *inv, Client *client)
+/* To the container at inv->place; the last one is told what the client accepts. */
+static void send_on(Invocation *inv, Str content_type, Str body)
 {
     static const Str names[] = {
-        STR_INIT("Content-Type"),
-        STR_INIT("Accept"),
         STR_INIT("X-Amzn-SageMaker-Custom-Attributes"),
         STR_INIT("X-Amzn-SageMaker-Inference-Id"),
-        STR_INIT("X-Amzn-SageMaker-Target-Model"),
         STR_INIT("X-Amzn-SageMaker-Target-Variant"),
     };
     static const HttpReceiver receiver = {
         .head = on_answer_head, .body = on_answer_body, .done = on_answer_done};
     const HttpRequest *request = inv->exchange->request;
-    HttpNameValue fields[COUNT(names)];
+    Str accept = is_last(inv) ? http_field_value(request, request->accept) : (Str){0};
+    HttpNameValue fields[COUNT(names) + 2];
     size_t n = 0;
+    if (content_type.ptr) fields[n++] = (HttpNameValue){STR("Content-Type"), content_type};
+    if (accept.ptr) fields[n++] = (HttpNameValue){STR("Accept"), accept};
     for (size_t i = 0; i < COUNT(names); i++) {
-        Str value = i == 0   ? http_field_value(request, request->content_type)
-                    : i == 1 ? http_field_value(request, request->accept)
-                             : http_field(request, names[i]);
+        Str value = http_field(request, names[i]);
         if (value.ptr) fields[n++] = (HttpNameValue){names[i], value};
     }
     HttpSend send = {.method = STR("POST"),
                      .target = STR("/invocations"),
                      .fields = fields,
                      .n_fields = n,
-                     .body = inv->exchange->body,
+                     .body = body,
                      .timeout = INVOKE_SECONDS};
-    inv->client = client;
-    inv->body.len = 0;
-    inv->sent = clock_seconds();
-    client->in_flight++;
-    __atomic_add_fetch(&client->server->in_flight, 1, __ATOMIC_RELAXED);
-    inv->fetch = http_client_send(client->http, &send, &receiver, inv);
+    inv->fetch = http_client_send(inv->chain[inv->place]->http, &send, &receiver, inv);
+    inv->body.len = 0; /* `body` may have been this */
 }
 
 static void forward(Invocation *inv)
@@ -730,7 +761,7 @@ static void forward(Invocation *inv)
         invocation_free(inv);
         return;
     }
-    LocalEndpoint *endpoint = endpoint_find(runtime, inv->region, inv->endpoint);
+    LocalEndpoint *endpoint = endpoint_find(runtime, inv->region, inv->key);
     if (!endpoint || !endpoint->n_variants) {
         answer_error(inv, 400, "ValidationError", NULL, "Endpoint %.*s of account %s not found.",
                      STR_ARG(inv->endpoint), runtime->server->options->account);
@@ -748,12 +779,16 @@ static void forward(Invocation *inv)
     inv->variant = arena_str(&inv->arena, variant->name);
     inv->endpoint = arena_str(&inv->arena, endpoint->name);
     inv->log_group = arena_str(&inv->arena, endpoint->log_group);
-    inv->n_instances = variant->n_clients;
-    Client *client = pick_client(variant);
-    if (client)
-        send_to(inv, client);
-    else
+    inv->n_instances = variant->n_clients / variant->n_containers;
+    Client *const *instance = pick_instance(variant);
+    if (!instance) {
         wait_for_server(inv);
+        return;
+    }
+    const HttpRequest *request = inv->exchange->request;
+    take_instance(inv, instance, variant->n_containers);
+    inv->sent = clock_seconds();
+    send_on(inv, http_field_value(request, request->content_type), inv->exchange->body);
 }
 
 /* ---- a request ---- */
@@ -843,7 +878,8 @@ static bool authorize(Invocation *inv, Str name, bool *ret_answered)
     }
     *ret_answered = false;
     /* The ARN ends with the name in lower case: the key. */
-    inv->endpoint = str_from(resource, resource.len - name.len);
+    inv->key = str_from(resource, resource.len - name.len);
+    inv->endpoint = arena_str(&inv->arena, name);
     return true;
 }
 
@@ -886,7 +922,7 @@ void runtime_lost(Runtime *runtime, HttpExchange *exchange)
     inv->exchange = NULL;
     if (inv->fetch) {
         http_fetch_cancel(inv->fetch);
-        release_client(inv);
+        release_instance(inv);
         invocation_free(inv);
     } /* else it waits, and is freed when its turn comes */
 }
