@@ -15,7 +15,6 @@
 #include "service/api_doc.h"
 #include "service/call.h"
 #include "service/dispatch.h"
-#include "service/s3/objects.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -358,11 +357,6 @@ static bool serve(Server *server, int fd, double begun, Error *err)
                                              : path_join(&arena, options->home, "clary.db");
     if (!db_open_with(database, !options->ephemeral, &server->db, err)) return false;
     if (!open_tls(options, err) || !parts_open(server, err)) return false;
-    for (const char *const *bucket = options->buckets; *bucket; bucket++) {
-        Str pair = str_of(*bucket), name = str_slice(pair, 0, str_find(pair, '='));
-        if (!s3_serve_folder(server, name, arena_cstr(&arena, str_from(pair, name.len + 1)), err))
-            return false;
-    }
     for (n_fronts = 0; n_fronts < options->n_loops; n_fronts++)
         if (!open_front(&fronts[n_fronts], server, fd, err)) return false;
     if (!listen_home(server, err)) return false;

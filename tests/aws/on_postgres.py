@@ -11,7 +11,14 @@ import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-STORIES = ["logs_metrics", "s3", "iam", "training", "hosting"]
+# Which stories, and which tests of them; CLARY_LONG tells all.
+STORIES = {
+    "logs_metrics": [],
+    "s3": ["objects_come", "conditions_of_writes", "listings", "versions", "uploads"],
+    "iam": ["reader", "roles_are", "audit"],
+    "training": ["a_built_in", "stop_and", "lists"],
+    "hosting": ["deploy", "weight"],
+}
 SKIPPED = 77
 
 
@@ -25,7 +32,8 @@ def main():
     if not folder:
         print("skipped: no PostgreSQL on this machine (Debian's package postgresql)")
         return SKIPPED
-    home = tempfile.mkdtemp(prefix="clary-postgres-")
+    # Not in the runner's own folder, which the user of PostgreSQL may not enter.
+    home = tempfile.mkdtemp(prefix="clary-postgres-", dir="/tmp" if os.geteuid() == 0 else None)
     user = None
     if os.geteuid() == 0:  # it refuses to run as root
         user = pwd.getpwnam("postgres" if any(u.pw_name == "postgres" for u in pwd.getpwall()) else "nobody")
@@ -41,11 +49,12 @@ def main():
         try:
             wait_for(port)
             url = "postgres://clary@127.0.0.1:%d/postgres" % port
-            for story in STORIES:
+            for story, words in STORIES.items():
                 file = os.path.join(HERE, story + ".py")
                 if not os.path.exists(file):
                     continue
-                done = subprocess.run([sys.executable, file], env=dict(os.environ, CLARY_TEST_DATABASE=url), text=True, timeout=500,
+                words = [] if os.environ.get("CLARY_LONG") else words
+                done = subprocess.run([sys.executable, file, *words], env=dict(os.environ, CLARY_TEST_DATABASE=url), text=True, timeout=500,
                                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
                 last = done.stdout.strip().splitlines()[-1] if done.stdout.strip() else ""
                 try:

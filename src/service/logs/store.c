@@ -71,6 +71,31 @@ bool log_stream_make(DbTx *tx, int64_t group, Str name, int64_t created, Error *
         "iti", group, name, created);
 }
 
+/* What is kept of a line. */
+static Str line_text(const LogLine *line)
+{
+    Str text = line->text.ptr ? line->text : STR("");
+    text.len = MIN(text.len, (size_t)LOGS_LINE_BYTES_MAX);
+    return text;
+}
+
+#define INSERT "INSERT INTO log_event (stream_id, time, number, ingested, message) VALUES "
+#define VALUES(i) stream, line[i].time_ms, number + (i), ingested, line_text(&line[i])
+enum { GROUP = 8 };
+
+/* Eight lines in one statement: with PostgreSQL every statement is a round trip. */
+static bool add_group(DbTx *tx, int64_t stream, const LogLine *line, int64_t number,
+                      int64_t ingested, Error *err)
+{
+    return db_run(
+        tx, err,
+        INSERT
+        "(?, ?, ?, ?, ?), (?, ?, ?, ?, ?), (?, ?, ?, ?, ?), (?, ?, ?, ?, ?), (?, ?, ?, ?, ?), (?, ?, ?, ?, ?), "
+        "(?, ?, ?, ?, ?), (?, ?, ?, ?, ?)",
+        "iiiitiiiitiiiitiiiitiiiitiiiitiiiitiiiit", VALUES(0), VALUES(1), VALUES(2), VALUES(3),
+        VALUES(4), VALUES(5), VALUES(6), VALUES(7));
+}
+
 bool log_events_add(DbTx *tx, int64_t stream, const LogLine *lines, size_t n, int64_t ingested,
                     Error *err)
 {
@@ -84,18 +109,17 @@ bool log_events_add(DbTx *tx, int64_t stream, const LogLine *lines, size_t n, in
         next = db_int(&rows, 0);
     }
     for (size_t i = 0; i < n; i++) {
-        Str text = lines[i].text;
-        text.len = MIN(text.len, (size_t)LOGS_LINE_BYTES_MAX);
-        if (!text.ptr) text = STR("");
-        if (!db_run(
-                tx, err,
-                "INSERT INTO log_event (stream_id, time, number, ingested, message) VALUES (?, ?, ?, ?, ?)",
-                "iiiit", stream, lines[i].time_ms, next++, ingested, text))
-            return false;
-        bytes += (int64_t)text.len + 26;
+        bytes += (int64_t)line_text(&lines[i]).len + 26;
         first = MIN(first, lines[i].time_ms);
         last = MAX(last, lines[i].time_ms);
     }
+    size_t done = 0;
+    for (; done + GROUP <= n; done += GROUP, next += GROUP)
+        if (!add_group(tx, stream, lines + done, next, ingested, err)) return false;
+    for (; done < n; done++)
+        if (!db_run(tx, err, INSERT "(?, ?, ?, ?, ?)", "iiiit", stream, lines[done].time_ms, next++,
+                    ingested, line_text(&lines[done])))
+            return false;
     return n == 0 ||
            db_run(
                tx, err,
