@@ -14,7 +14,7 @@ struct ArenaBlock {
     _Alignas(16) char bytes[];
 };
 
-enum { BLOCK_MIN = 4096 - sizeof(ArenaBlock), BLOCK_MAX = 1 << 20 };
+enum { BLOCK_MIN = 4096 - sizeof(ArenaBlock), BLOCK_MAX = 1 << 20, BLOCK_KEPT_MAX = 64 << 10 };
 
 void *arena_alloc(Arena *arena, size_t size)
 {
@@ -84,4 +84,19 @@ void arena_clear(Arena *arena)
         free(block);
     }
     *arena = (Arena){0};
+}
+
+void arena_reset(Arena *arena)
+{
+    ArenaBlock *block = arena->blocks;
+    if (!block || block->size > BLOCK_KEPT_MAX) {
+        arena_clear(arena);
+        return;
+    }
+    /* The newest is the largest.  What is handed out must be zero again. */
+    arena->blocks = block->older;
+    memset(block->bytes, 0, (size_t)(arena->next - block->bytes));
+    arena_clear(arena);
+    block->older = NULL;
+    *arena = (Arena){block, block->bytes, block->bytes + block->size};
 }

@@ -33,5 +33,7 @@ char *arena_cstr(Arena *arena, Str s); /* the same as a C string */
 Str arena_format(Arena *arena, const char *format, ...) PRINTF_LIKE(2, 3); /* NUL-terminated too */
 
 void arena_clear(Arena *arena); /* releases all; the arena may be used again */
+void arena_reset(
+    Arena *arena); /* the same, but keeps a block: for arenas that are filled again and again */
 
 #endif

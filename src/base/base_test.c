@@ -106,3 +106,17 @@ TEST(file, commit_then_read)
     CHECK(!file_read(path, 4, &scratch, &text, &err));
     CHECK_INT(err.kind, ERROR_LIMIT);
 }
+
+TEST(arena, reset_gives_zeroed_memory_again)
+{
+    ARENA(arena);
+    for (int round = 0; round < 5; round++) {
+        for (size_t size = 1; size < 20000; size = size * 3 + 1) {
+            char *bytes = arena_alloc(&arena, size);
+            for (size_t i = 0; i < size; i++) CHECK_INT(bytes[i], 0);
+            memset(bytes, 0xa5, size);
+        }
+        arena_reset(&arena);
+    }
+    arena_reset(&(Arena){0});
+}

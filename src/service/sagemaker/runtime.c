@@ -405,12 +405,13 @@ static Invocation *invocation_new(Runtime *runtime, HttpExchange *exchange)
 static void invocation_free(Invocation *inv)
 {
     Runtime *runtime = inv->runtime;
-    arena_clear(&inv->arena);
     if (runtime->n_kept >= KEPT_MAX) {
+        arena_clear(&inv->arena);
         strbuf_clear(&inv->body);
         free(inv);
         return;
     }
+    arena_reset(&inv->arena);
     inv->body.len = 0;
     inv->body.overflow = false;
     if (inv->body.capacity > BODY_KEPT_BYTES) strbuf_clear(&inv->body);
