@@ -10,6 +10,7 @@
 
 const Command *const commands[] = {
     &explore_command,
+    &prepare_command,
     &train_command,
     &predict_command,
     &evaluate_command,

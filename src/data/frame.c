@@ -17,7 +17,7 @@ Frame *frame_new(int32_t n_columns)
     return frame;
 }
 
-static void column_clear(Column *column)
+void column_clear(Column *column)
 {
     data_free(column->valid);
     data_free(column->f32);

@@ -43,6 +43,7 @@ typedef struct Frame {
 Frame *frame_new(int32_t n_columns);
 void frame_free(Frame *frame); /* the column arrays are data_alloc'ed and go with it */
 AUTO_FREE(Frame, frame_free);
+void column_clear(Column *column); /* frees its arrays */
 
 /* A column by name, or NULL. */
 Column *frame_column(const Frame *frame, Str name);

@@ -1,0 +1,321 @@
+/* Frames that steps can change: one form, columns put in and taken out, rows chosen. */
+
+#include "prepare/step.h"
+
+#include "format/timestamp.h"
+
+static const char what[] = "the table";
+
+static bool text_to_categories(Frame *table, Column *c, Error *err)
+{
+    Dictionary words = DICTIONARY(&table->arena);
+    c->codes = data_array(int32_t, c->n_rows, what, err);
+    if (!c->codes) return false;
+    for (int64_t i = 0; i < c->n_rows; i++) {
+        Str text = {c->text + c->offsets[i], (size_t)(c->offsets[i + 1] - c->offsets[i])};
+        c->codes[i] = column_is_valid(c, i) ? dictionary_add(&words, text) : -1;
+    }
+    data_free(c->text);
+    data_free(c->offsets);
+    c->text = NULL;
+    c->offsets = NULL;
+    c->categories = words.words;
+    c->n_categories = words.n;
+    c->type = COLUMN_CATEGORY;
+    return true;
+}
+
+static bool to_doubles(Column *c, Error *err)
+{
+    if (!c->f64) {
+        c->f64 = data_array(double, c->n_rows, what, err);
+        if (!c->f64) return false;
+        for (int64_t i = 0; i < c->n_rows; i++) c->f64[i] = (double)c->f32[i];
+        data_free(c->f32);
+        c->f32 = NULL;
+    }
+    for (int64_t i = 0; c->valid && i < c->n_rows; i++)
+        if (!column_is_valid(c, i)) c->f64[i] = NAN;
+    return true;
+}
+
+bool table_normalize(Frame *table, Error *err)
+{
+    for (int32_t j = 0; j < table->n_columns; j++) {
+        Column *c = &table->columns[j];
+        if (c->type == COLUMN_TEXT && !text_to_categories(table, c, err)) return false;
+        if (c->type == COLUMN_NUMBER && !to_doubles(c, err)) return false;
+        for (int64_t i = 0; c->type == COLUMN_CATEGORY && c->valid && i < c->n_rows; i++)
+            if (!column_is_valid(c, i)) c->codes[i] = -1;
+        if (c->type != COLUMN_NUMBER && c->type != COLUMN_CATEGORY) continue;
+        data_free(c->valid);
+        c->valid = NULL;
+    }
+    return true;
+}
+
+Cell cell_get(const Column *c, int64_t row)
+{
+    Cell cell = {0};
+    switch (c->type) {
+    case COLUMN_NUMBER: cell.number = c->f64[row]; break;
+    case COLUMN_CATEGORY: cell.code = c->codes[row]; break;
+    case COLUMN_TIME: cell.time_us = c->time_us[row]; break;
+    default: cell.boolean = c->bools[row];
+    }
+    return cell;
+}
+
+void cell_set(Column *c, int64_t row, Cell cell)
+{
+    switch (c->type) {
+    case COLUMN_NUMBER: c->f64[row] = cell.number; return;
+    case COLUMN_CATEGORY: c->codes[row] = cell.code; return;
+    case COLUMN_TIME: c->time_us[row] = cell.time_us; break;
+    default: c->bools[row] = cell.boolean;
+    }
+    if (c->valid) c->valid[row >> 6] |= 1ull << (row & 63);
+}
+
+static int32_t word_code(Frame *table, Column *c, Str text)
+{
+    for (int32_t k = 0; k < c->n_categories; k++)
+        if (str_eq(c->categories[k], text)) return k;
+    c->categories = arena_grow(&table->arena, c->categories, (size_t)c->n_categories,
+                               (size_t)c->n_categories + 1, sizeof(Str));
+    c->categories[c->n_categories] = arena_str(&table->arena, text);
+    return c->n_categories++;
+}
+
+bool cell_parse(Frame *table, Column *c, Str text, Cell *ret_cell, Error *err)
+{
+    Cell cell = {0};
+    bool ok = true;
+    switch (c->type) {
+    case COLUMN_NUMBER: ok = str_to_double(text, &cell.number); break;
+    case COLUMN_CATEGORY: cell.code = word_code(table, c, text); break;
+    case COLUMN_TIME: ok = timestamp_parse(text, &cell.time_us); break;
+    default:
+        cell.boolean = str_eq_nocase(text, STR("true")) || str_is(text, "1");
+        ok = cell.boolean || str_eq_nocase(text, STR("false")) || str_is(text, "0");
+    }
+    if (!ok)
+        return error_set(err, ERROR_INVALID, "'%.*s' is no %s, as column '%.*s' holds",
+                         STR_ARG(text), column_type_name(c->type), STR_ARG(c->name));
+    *ret_cell = cell;
+    return true;
+}
+
+void table_splice(Frame *table, int32_t at, int32_t n_remove, const Column *insert,
+                  int32_t n_insert)
+{
+    int32_t n = table->n_columns - n_remove + n_insert, tail = table->n_columns - at - n_remove;
+    for (int32_t j = at; j < at + n_remove; j++) column_clear(&table->columns[j]);
+    if (n > table->n_columns)
+        table->columns = arena_grow(&table->arena, table->columns, (size_t)table->n_columns,
+                                    (size_t)n, sizeof(Column));
+    memmove(table->columns + at + n_insert, table->columns + at + n_remove,
+            (size_t)tail * sizeof(Column));
+    if (n_insert) memcpy(table->columns + at, insert, (size_t)n_insert * sizeof(Column));
+    table->n_columns = n;
+}
+
+void table_remove(Frame *table, int32_t at)
+{
+    table_splice(table, at, 1, NULL, 0);
+}
+
+static bool name_is_new(const Frame *table, Str name, Error *err)
+{
+    if (!frame_column(table, name)) return true;
+    return error_set(err, ERROR_CONFLICT,
+                     "there is a column '%.*s' already: rename or drop it first", STR_ARG(name));
+}
+
+bool number_column(Frame *table, Str name, Column *ret_column, Error *err)
+{
+    if (!name_is_new(table, name, err)) return false;
+    Column c = {.name = arena_str(&table->arena, name),
+                .type = COLUMN_NUMBER,
+                .n_rows = table->n_rows,
+                .f64 = data_array(double, table->n_rows, what, err)};
+    if (!c.f64) return false;
+    *ret_column = c;
+    return true;
+}
+
+bool table_add(Frame *table, const Column *column, Error *err)
+{
+    if (!name_is_new(table, column->name, err)) return false;
+    table_splice(table, table->n_columns, 0, column, 1);
+    return true;
+}
+
+/* ---- rows ---- */
+
+/* One array: the kept rows close up in place, the others go to a new one. */
+static bool keep_array(void *values, size_t size, int64_t n, const uint8_t *keep, int64_t n_rest,
+                       bool rest, void **ret_rest, Error *err)
+{
+    char *from = values, *out = rest ? data_alloc((size_t)n_rest, size, what, err) : NULL;
+    int64_t kept = 0, left = 0;
+    if (!values) return data_free(out), true;
+    if (rest && !out) return false;
+    for (int64_t i = 0; i < n; i++) {
+        if (keep[i])
+            memmove(from + (size_t)kept++ * size, from + (size_t)i * size, size);
+        else if (out)
+            memcpy(out + (size_t)left++ * size, from + (size_t)i * size, size);
+    }
+    if (rest) *ret_rest = out;
+    return true;
+}
+
+static bool keep_valid(Column *c, Column *rest, const uint8_t *keep, int64_t n_rest, Error *err)
+{
+    if (!c->valid) return true;
+    if (rest && !(rest->valid = data_array(uint64_t, (n_rest + 63) / 64, what, err))) return false;
+    int64_t kept = 0, left = 0;
+    for (int64_t i = 0; i < c->n_rows; i++) {
+        uint64_t bit = c->valid[i >> 6] >> (i & 63) & 1;
+        if (keep[i]) {
+            c->valid[kept >> 6] &= ~(1ull << (kept & 63));
+            c->valid[kept >> 6] |= bit << (kept & 63);
+            kept++;
+        } else if (rest) {
+            rest->valid[left >> 6] |= bit << (left & 63);
+            left++;
+        }
+    }
+    return true;
+}
+
+static bool keep_column(Column *c, Column *rest, const uint8_t *keep, int64_t n_kept, Error *err)
+{
+    int64_t n = c->n_rows, n_rest = n - n_kept;
+    Column unused = {0}, *to = rest ? rest : &unused;
+    bool r = rest != NULL;
+    if (!keep_valid(c, rest, keep, n_rest, err) ||
+        !keep_array(c->f64, sizeof(double), n, keep, n_rest, r, (void **)&to->f64, err) ||
+        !keep_array(c->codes, sizeof(int32_t), n, keep, n_rest, r, (void **)&to->codes, err) ||
+        !keep_array(c->time_us, sizeof(int64_t), n, keep, n_rest, r, (void **)&to->time_us, err) ||
+        !keep_array(c->bools, sizeof(uint8_t), n, keep, n_rest, r, (void **)&to->bools, err))
+        return false;
+    c->n_rows = n_kept;
+    if (rest) rest->n_rows = n_rest;
+    return true;
+}
+
+static Str *words_copy(Arena *arena, const Column *c)
+{
+    Str *words = arena_array(arena, Str, c->n_categories);
+    for (int32_t k = 0; k < c->n_categories; k++) words[k] = arena_str(arena, c->categories[k]);
+    return words;
+}
+
+bool table_keep(Frame *table, const uint8_t *keep, Frame **ret_rest, Error *err)
+{
+    int64_t n_kept = 0;
+    for (int64_t i = 0; i < table->n_rows; i++) n_kept += keep[i] != 0;
+    AUTO(frame_free) Frame *rest = ret_rest ? frame_new(table->n_columns) : NULL;
+    for (int32_t j = 0; j < table->n_columns; j++) {
+        Column *c = &table->columns[j], *r = rest ? &rest->columns[j] : NULL;
+        if (r) {
+            *r = (Column){.name = arena_str(&rest->arena, c->name), .type = c->type};
+            r->categories = words_copy(&rest->arena, c);
+            r->n_categories = c->n_categories;
+        }
+        if (!keep_column(c, r, keep, n_kept, err)) return false;
+    }
+    if (rest) rest->n_rows = table->n_rows - n_kept;
+    table->n_rows = n_kept;
+    if (ret_rest) *ret_rest = STEAL(rest);
+    return true;
+}
+
+/* ---- levels ---- */
+
+void levels_clear(Levels *levels)
+{
+    data_free(levels->codes);
+    arena_clear(&levels->arena);
+}
+
+bool levels_of(const Column *c, Levels *levels, Error *err)
+{
+    Dictionary dictionary = DICTIONARY(&levels->arena);
+    levels->codes = data_array(int32_t, c->n_rows, what, err);
+    if (!levels->codes) return false;
+    ARENA(scratch);
+    for (int64_t i = 0; i < c->n_rows; i++) {
+        levels->codes[i] = -1;
+        if (cell_missing(c, i)) continue;
+        levels->codes[i] = dictionary_add(&dictionary, column_text(c, i, &scratch));
+        if (i % 4096 == 0) arena_clear(&scratch);
+    }
+    levels->n = dictionary.n;
+    levels->words = arena_array(&levels->arena, Str, dictionary.n);
+    int32_t *order = arena_array(&levels->arena, int32_t, dictionary.n);
+    int32_t *place = arena_array(&levels->arena, int32_t, dictionary.n);
+    words_sort(dictionary.words, dictionary.n, order);
+    for (int32_t k = 0; k < dictionary.n; k++) {
+        levels->words[k] = dictionary.words[order[k]];
+        place[order[k]] = k;
+    }
+    for (int64_t i = 0; i < c->n_rows; i++)
+        if (levels->codes[i] >= 0) levels->codes[i] = place[levels->codes[i]];
+    return true;
+}
+
+bool codes_in(const Column *c, const Json *words, int32_t **ret_codes, Error *err)
+{
+    ARENA(arena);
+    Dictionary dictionary = DICTIONARY(&arena);
+    AUTO_DATA int32_t *codes = data_array(int32_t, c->n_rows, what, err);
+    if (!codes) return false;
+    for (size_t k = 0; words && words->type == JSON_ARRAY && k < words->n; k++)
+        dictionary_add(&dictionary, words->items[k]->text);
+    ARENA(scratch);
+    for (int64_t i = 0; i < c->n_rows; i++) {
+        int32_t code = -1;
+        if (!cell_missing(c, i)) {
+            code = dictionary_find(&dictionary, column_text(c, i, &scratch));
+            if (code < 0) code = -2;
+        }
+        codes[i] = code;
+        if (i % 4096 == 0) arena_clear(&scratch);
+    }
+    *ret_codes = STEAL(codes);
+    return true;
+}
+
+Json *json_of_words(Arena *arena, const Str *words, int32_t n)
+{
+    Json *array = json_new_array(arena);
+    for (int32_t k = 0; k < n; k++)
+        json_push(arena, array, json_new_text(arena, arena_str(arena, words[k])));
+    return array;
+}
+
+Json *json_of_doubles(Arena *arena, const double *x, int64_t n)
+{
+    Json *array = json_new_array(arena);
+    for (int64_t i = 0; i < n; i++) json_push(arena, array, json_new_double(arena, x[i]));
+    return array;
+}
+
+bool json_doubles(const Json *array, Arena *arena, double **ret_x, int32_t *ret_n, Error *err)
+{
+    if (!array) return error_set(err, ERROR_INVALID, "the document lacks an array of numbers");
+    double *x = arena_array(arena, double, array->n);
+    for (size_t i = 0; i < array->n; i++) {
+        const Json *item = json_at(array, i);
+        if (item && item->type == JSON_NULL)
+            x[i] = NAN;
+        else if (!json_number_at(array, i, &x[i]))
+            return error_set(err, ERROR_INVALID, "the document has no number where one belongs");
+    }
+    *ret_x = x;
+    *ret_n = (int32_t)array->n;
+    return true;
+}
