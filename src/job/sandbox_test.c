@@ -190,7 +190,8 @@ static size_t things_open(void)
     size_t n = count_files("/proc/self/fd");
     FILE *mounts = fopen("/proc/self/mounts", "re");
     if (mounts) {
-        for (int c; (c = getc(mounts)) != EOF;) n += c == '\n';
+        char line[1024]; /* others' mounts come and go */
+        while (fgets(line, sizeof line, mounts)) n += strstr(line, "/opt/ml") != NULL;
         fclose(mounts);
     }
     char path[64];
