@@ -560,7 +560,7 @@ static void child_stop(Child *child, double seconds)
     if (child->gone || child->stopping) return;
     kill(child->pid, SIGTERM);
     double at = clock_seconds() + (seconds < 0 ? child->stop_seconds : seconds);
-    if (!child->kill_at || at < child->kill_at) child->kill_at = at;
+    if (child->kill_at <= 0 || at < child->kill_at) child->kill_at = at;
 }
 
 static void list_children(const Nursery *nursery, uint64_t id)
@@ -629,7 +629,7 @@ static void turn(Nursery *nursery, int extra, int wait_ms)
     double now = clock_seconds();
     for (int i = 0; i < nursery->n_children; i++) {
         Child *child = nursery->children[i];
-        if (!child->gone && child->kill_at) {
+        if (!child->gone && child->kill_at > 0) {
             int ms = (int)((child->kill_at - now) * 1000) + 1;
             if (ms < 0) ms = 0;
             if (wait_ms < 0 || ms < wait_ms) wait_ms = ms;
@@ -644,7 +644,7 @@ static void turn(Nursery *nursery, int extra, int wait_ms)
         Child *child = nursery->children[i];
         if (child->gone) continue;
         if (child->socket >= 0 && polled[2 + 2 * i].revents) child_report(nursery, child);
-        if (child->kill_at && child->kill_at <= now) child_kill(nursery, child);
+        if (child->kill_at > 0 && child->kill_at <= now) child_kill(nursery, child);
         if (polled[3 + 2 * i].revents) child_ended(nursery, child);
     }
 }

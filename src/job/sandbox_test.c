@@ -101,7 +101,7 @@ static Str probe(const char *switches, bool isolated, unsigned *ret_features, Ar
     struct sockaddr_un abstract = {.sun_family = AF_UNIX};
     Str name = arena_format(arena, "clary-test-%d", (int)getpid());
     memcpy(abstract.sun_path + 1, name.ptr, name.len);
-    AUTO_FD int local = listen_at(
+    AUTO_FD UNUSED int local = listen_at(
         &abstract, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + name.len));
 
     CHECK_OK(sandbox_features(ret_features, &err), err);

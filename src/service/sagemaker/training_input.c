@@ -448,7 +448,6 @@ static bool pipe_object(const Pipe *pipe, int fd, const S3Object *object)
 
 static bool pipe_augmented(const Pipe *pipe, int fd, Str text, int row)
 {
-    ARENA(scratch);
     Error err = {0};
     const Json *line, *names = json_get(pipe->source, "AttributeNames");
     TrainingRun mine = *pipe->run; /* another arena: many epochs may come */

@@ -157,7 +157,7 @@ static void set_times(TrainingRun *run, Json *members)
 {
     double now = wall_ms();
     json_set_double(&run->arena, members, "TrainingEndTime", now);
-    if (!run->started) return;
+    if (run->started <= 0) return;
     int64_t seconds = (int64_t)ceil(MAX(now - run->started, 0.001));
     json_set_double(&run->arena, members, "TrainingStartTime", run->started);
     json_set_int(&run->arena, members, "TrainingTimeInSeconds", seconds);
@@ -346,7 +346,7 @@ static bool watch(TrainingRun *run, bool *ret_timed_out)
             if (!output_sync_checkpoints(run, false, &err)) log_say(run, "%s", err.text);
             next_sync = clock_wall() + CHECKPOINT_SECONDS;
         }
-        if (run->renew_at && now >= run->renew_at) credentials_renew(run);
+        if (run->renew_at > 0 && now >= run->renew_at) credentials_renew(run);
     }
     bool over = flag(&waiter->over);
     if (over) run->exit = waiter->exit;
