@@ -313,6 +313,18 @@ bool s3_open(Server *server, Error *err)
     }
     s3->next_file = s3->first_own = s3->reserved;
     s3_reserve_ready(s3);
+    for (const char *const *bucket = server->options->buckets; bucket && *bucket; bucket++) {
+        Str text = str_of(*bucket);
+        size_t equals = str_find(text, '=');
+        if (equals == text.len) {
+            s3_close(server);
+            return error_set(err, ERROR_INVALID, "bucket '%s': NAME=FOLDER is meant", *bucket);
+        }
+        if (!s3_serve_folder(server, str_slice(text, 0, equals), *bucket + equals + 1, err)) {
+            s3_close(server);
+            return false;
+        }
+    }
     int code = pthread_create(&s3->keeper, NULL, keep_store, s3);
     if (code) {
         s3_close(server);
