@@ -628,7 +628,9 @@ bool program_start(TrainingRun *run, Error *err)
                         .mounts = start->mounts,
                         .n_mounts = image ? 0 : start->n_mounts,
                         .confined = confined,
-                        .isolated = isolated && !image,
+                        /* Our own algorithms need no network, and isolation costs nothing. */
+                        .isolated = (isolated || (built_in && (features & SANDBOX_NETWORK))) &&
+                                    !image,
                         .stop_seconds = TRAINING_GRACE_SECONDS};
     if (!keeper_start(run->server->keeper, &spec, NULL, err)) {
         if (err->kind == ERROR_NOT_FOUND || err->kind == ERROR_DENIED ||
