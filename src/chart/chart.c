@@ -19,13 +19,17 @@ enum {
     TICKS_MAX = 12
 };
 
+/* Colours of series: Okabe and Ito's, darker or lighter where the paper asks for it. */
 const char chart_css[] =
-    ".chart{font:12px system-ui,sans-serif;--ink:#1f2328;--soft:#59636e;--line:#d1d9e0;--c0:#0a6ebd;--c1:#c4512d;"
-    "--c2:#2d7d46;--c3:#8250a8;--c4:#9a6700;--c5:#57606a;--heat:10,110,189;--cold:196,81,45}"
-    "@media(prefers-color-scheme:dark){.chart{--ink:#e6edf3;--soft:#9198a1;--line:#3d444d;--c0:#58a6ff;--c1:#f0883e;"
-    "--c2:#56d364;--c3:#bc8cff;--c4:#d29922;--c5:#8b949e;--heat:88,166,255;--cold:240,136,62}}"
+    ".chart{font:12px system-ui,sans-serif;--ink:#1f2328;--soft:#59636e;--line:#d1d9e0;--paper:#fff;--c0:#0072b2;"
+    "--c1:#d55e00;--c2:#00805c;--c3:#b0578b;--c4:#b37800;--c5:#2f8fc4;--c6:#8a7f00;--c7:#444;--heat:0,114,178;"
+    "--cold:213,94,0}"
+    "@media(prefers-color-scheme:dark){.chart{--ink:#e6edf3;--soft:#9198a1;--line:#3d444d;--paper:#0d1117;--c0:#56b4e9;"
+    "--c1:#f28a3c;--c2:#1fc997;--c3:#e29ac2;--c4:#e69f00;--c5:#4c9be0;--c6:#f0e442;--c7:#c9d1d9;--heat:86,180,233;"
+    "--cold:242,138,60}}"
     ".chart text{fill:var(--soft)}.chart .t{fill:var(--ink);font-weight:600;font-size:13px}"
     ".chart .g{stroke:var(--line);stroke-width:1}.chart .a{stroke:var(--soft);stroke-width:1}"
+    ".chart .paper{fill:var(--paper)}.chart .s{stroke:var(--paper);stroke-width:2}"
     ".chart .k{fill:none;stroke:var(--soft);stroke-width:1;stroke-dasharray:4 4}"
     ".chart .l{fill:none;stroke-width:2;stroke-linejoin:round}";
 

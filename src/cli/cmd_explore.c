@@ -2,6 +2,7 @@
 
 #include "cli/cli.h"
 
+#include "base/file.h"
 #include "base/log.h"
 #include "explore/profile.h"
 
@@ -14,6 +15,7 @@ static const Option options[] = {
      "the column that is to be predicted: every other one is held against it", false, NULL},
     {"against", 0, "PATH", "another table: what has changed since then, column by column", false,
      NULL},
+    {"output", 'o', "FILE.html", "also write it all as one page with charts", false, NULL},
     {"json", 0, NULL, "everything, as one JSON document", false, NULL},
     READ_OPTIONS,
     {0},
@@ -22,6 +24,7 @@ static const Option options[] = {
 static const char *const examples[] = {
     "clary explore data.csv",
     "clary explore data.csv --target price",
+    "clary explore data.csv --target price -o report.html",
     "clary explore now.csv --against then.csv",
     "clary explore data.parquet --json > profile.json",
     NULL,
@@ -79,6 +82,12 @@ static void drift_json(const Drift *drift, int32_t n, StrBuf *out)
     strbuf_add_char(out, '\n');
 }
 
+static bool write_page(Str path, const StrBuf *page, Error *err)
+{
+    AUTO_FD int fd = -1;
+    return open_output(path, &fd, err) && fd_write(fd, strbuf_str(page), path.ptr, err);
+}
+
 static bool explore_run(const Args *args, bool *ret_usage, Error *err)
 {
     ReadOptions read;
@@ -86,7 +95,8 @@ static bool explore_run(const Args *args, bool *ret_usage, Error *err)
     AUTO(frame_free) Frame *frame = NULL;
     AUTO(frame_free) Frame *other = NULL;
     AUTO(profile_free) Profile *profile = NULL;
-    AUTO_STRBUF StrBuf text = STRBUF(TEXT_MAX);
+    AUTO_STRBUF StrBuf text = STRBUF(TEXT_MAX), page = STRBUF(PAGE_BYTES_MAX);
+    Str output = args_get(args, "output");
     int32_t target = -1;
     if (args->n_positional != 1)
         return USAGE("one table at a time (a file, a folder of parts, or -)");
@@ -100,6 +110,9 @@ static bool explore_run(const Args *args, bool *ret_usage, Error *err)
         if (!read_frame(args_get(args, "against").ptr, &read, pool, &other, err) ||
             !drift_of(other, frame, pool, &arena, &drift, &n, err))
             return false;
+        if (output.len && !drift_page(other, frame, drift, n, args->positional[0],
+                                      args_get(args, "against"), &page, err))
+            return false;
         if (args_has(args, "json"))
             drift_json(drift, n, &text);
         else
@@ -109,18 +122,20 @@ static bool explore_run(const Args *args, bool *ret_usage, Error *err)
             return false;
         if (!profile_make(frame, target, pool, &profile, err))
             return error_in(err, "exploring '%s'", path);
+        if (output.len && !profile_page(profile, args->positional[0], &page, err)) return false;
         if (args_has(args, "json"))
             profile_document(profile, args->positional[0], &text);
         else
             profile_summary(profile, args->positional[0], terminal_width(), &text);
     }
-    fputs(strbuf_cstr(&text), stdout);
+    if (output.len && !write_page(output, &page, err)) return false;
+    if (!str_eq(output, STR("-"))) fputs(strbuf_cstr(&text), stdout);
     return true;
 }
 
 const Command explore_command = {
     .name = "explore",
-    .synopsis = "FILE [--target COLUMN] [--against FILE] [--json]",
+    .synopsis = "FILE [--target COLUMN] [--against FILE] [-o FILE.html] [--json]",
     .summary = "what a table says, and what is wrong with it",
     .examples = examples,
     .options = options,

@@ -119,6 +119,10 @@ enum { PROFILE_VERSION = 1 };
 void profile_summary(const Profile *profile, Str title, int width, StrBuf *out);
 void profile_document(const Profile *profile, Str title, StrBuf *out);
 
+/* The profile as one HTML page that needs nothing else (page.c): no script, no outside address. */
+enum { PAGE_BYTES_MAX = 2 << 20 };
+bool profile_page(const Profile *profile, Str title, StrBuf *out, Error *err);
+
 /* ---- then and now (compare.c) ---- */
 
 typedef struct Drift {
@@ -135,6 +139,9 @@ typedef struct Drift {
 bool drift_of(const Frame *before, const Frame *after, Pool *pool, Arena *arena, Drift **ret_drift,
               int32_t *ret_n, Error *err);
 void drift_summary(const Drift *drift, int32_t n, StrBuf *out);
+/* The same as a page (page_drift.c), with the distributions of what changed most. */
+bool drift_page(const Frame *before, const Frame *after, const Drift *drift, int32_t n, Str title,
+                Str against, StrBuf *out, Error *err);
 const char *drift_word(double psi); /* "stable", "shifted", "changed" */
 
 /* One sentence for people who learn: "VIF", "skewness", ...; NULL when there is none (explain.c). */
