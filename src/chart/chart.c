@@ -21,10 +21,10 @@ enum {
 
 /* Colours of series: Okabe and Ito's, darker or lighter where the paper asks for it. */
 const char chart_css[] =
-    ".chart{font:12px system-ui,sans-serif;--ink:#1f2328;--soft:#59636e;--line:#d1d9e0;--paper:#fff;--c0:#0072b2;"
+    ".chart{font:12px system-ui,sans-serif;--ink:#1f2328;--soft:#59636e;--line:#d1d9e0;--paper:#fff;--on:#fff;--c0:#0072b2;"
     "--c1:#d55e00;--c2:#00805c;--c3:#b0578b;--c4:#b37800;--c5:#2f8fc4;--c6:#8a7f00;--c7:#444;--heat:0,114,178;"
     "--cold:213,94,0}"
-    "@media(prefers-color-scheme:dark){.chart{--ink:#e6edf3;--soft:#9198a1;--line:#3d444d;--paper:#0d1117;--c0:#56b4e9;"
+    "@media(prefers-color-scheme:dark){.chart{--ink:#e6edf3;--soft:#9198a1;--line:#3d444d;--paper:#0d1117;--on:#0d1117;--c0:#56b4e9;"
     "--c1:#f28a3c;--c2:#1fc997;--c3:#e29ac2;--c4:#e69f00;--c5:#4c9be0;--c6:#f0e442;--c7:#c9d1d9;--heat:86,180,233;"
     "--cold:242,138,60}}"
     ".chart text{fill:var(--soft)}.chart .t{fill:var(--ink);font-weight:600;font-size:13px}"

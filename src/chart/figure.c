@@ -425,7 +425,9 @@ static void draw_rect_texts(const FigureLayer *layer, const Space *s, StrBuf *ou
         if (!isfinite(x + x2 + y + y2) || !layer->text[i].len || fabs(y2 - y) < 11 ||
             fabs(x2 - x) < (double)layer->text[i].len * 5.6)
             continue;
-        const char *ink = "var(--ink)";
+        bool strong = layer->tint == TINT_DIVERGING ? layer->value && fabs(layer->value[i]) > 0.6
+                                                    : layer->tint == TINT_SERIES && !layer->hollow;
+        const char *ink = strong ? "var(--on)" : "var(--ink)";
         if (layer->tint == TINT_SEQUENTIAL && layer->value)
             ink = layer->value[i] > 0.55 ? "#000" : "#fff";
         strbuf_addf(out,

@@ -82,6 +82,13 @@ static void drift_json(const Drift *drift, int32_t n, StrBuf *out)
     strbuf_add_char(out, '\n');
 }
 
+static Str base_name(Str path)
+{
+    size_t at = path.len;
+    while (at > 0 && path.ptr[at - 1] != '/') at--;
+    return at < path.len ? str_slice(path, at, path.len) : path;
+}
+
 static bool write_page(Str path, const StrBuf *page, Error *err)
 {
     AUTO_FD int fd = -1;
@@ -110,7 +117,7 @@ static bool explore_run(const Args *args, bool *ret_usage, Error *err)
         if (!read_frame(args_get(args, "against").ptr, &read, pool, &other, err) ||
             !drift_of(other, frame, pool, &arena, &drift, &n, err))
             return false;
-        if (output.len && !drift_page(other, frame, drift, n, args->positional[0],
+        if (output.len && !drift_page(other, frame, drift, n, base_name(args->positional[0]),
                                       args_get(args, "against"), &page, err))
             return false;
         if (args_has(args, "json"))
@@ -122,7 +129,8 @@ static bool explore_run(const Args *args, bool *ret_usage, Error *err)
             return false;
         if (!profile_make(frame, target, pool, &profile, err))
             return error_in(err, "exploring '%s'", path);
-        if (output.len && !profile_page(profile, args->positional[0], &page, err)) return false;
+        if (output.len && !profile_page(profile, base_name(args->positional[0]), &page, err))
+            return false;
         if (args_has(args, "json"))
             profile_document(profile, args->positional[0], &text);
         else

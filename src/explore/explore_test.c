@@ -79,6 +79,18 @@ TEST(explore, faults_are_found)
     CHECK(!json.overflow && str_starts(strbuf_str(&json), STR("{\"version\":1,")));
 }
 
+/* What a page must not have, and what it must. */
+static void check_page(Str page)
+{
+    static const char *const banned[] = {"<script", "http://", "https://", "url(http",
+                                         "onload=", "nan",     "<bad>"};
+    for (size_t i = 0; i < COUNT(banned); i++) {
+        if (str_has(page, str_of(banned[i]))) fprintf(stderr, "the page has '%s'\n", banned[i]);
+        CHECK(!str_has(page, str_of(banned[i])));
+    }
+    CHECK(str_ends(page, STR("</html>\n")));
+}
+
 TEST(explore, edges_are_said_in_words)
 {
     static const char *const tables[] = {"a,b\n1,x\n", "a\n\n", "a,b\n,\n,\n",
@@ -92,6 +104,9 @@ TEST(explore, edges_are_said_in_words)
         AUTO_STRBUF StrBuf text = STRBUF(1 << 16), json = STRBUF(1 << 16);
         profile_summary(p, STR("t"), 80, &text);
         profile_document(p, STR("t"), &json);
+        AUTO_STRBUF StrBuf page = STRBUF(PAGE_BYTES_MAX);
+        CHECK_OK(profile_page(p, STR("t"), &page, &err), err);
+        check_page(strbuf_str(&page));
         CHECK(!str_has(strbuf_str(&text), STR("nan")) && !str_has(strbuf_str(&json), STR("nan")));
     }
 }
@@ -119,6 +134,47 @@ TEST(explore, drift_between_then_and_now)
     CHECK(drift[1].p < 1e-30);
     CHECK(drift[2].psi > 0.25 && drift[2].p < 1e-10);
     CHECK(drift[3].only_before && drift[4].only_after);
+    AUTO_STRBUF StrBuf page = STRBUF(PAGE_BYTES_MAX);
+    CHECK_OK(drift_page(before, after, drift, n, STR("now"), STR("then"), &page, &err), err);
+    check_page(strbuf_str(&page));
+    CHECK(str_has(strbuf_str(&page), STR("<b>is gone</b>")));
+}
+
+TEST(explore, page_stands_alone)
+{
+    AUTO(frame_free) Frame *frame = faulty();
+    AUTO(profile_free) Profile *p = NULL;
+    AUTO_STRBUF StrBuf page = STRBUF(PAGE_BYTES_MAX);
+    Error err = {0};
+    CHECK_OK(profile_make(frame, 8, NULL, &p, &err), err);
+    CHECK_OK(profile_page(p, STR("<bad> & \"name\""), &page, &err), err);
+    check_page(strbuf_str(&page));
+    CHECK(str_has(strbuf_str(&page), STR("&lt;bad&gt; &amp; &quot;name&quot;")));
+    static const char *const sections[] = {"alerts",   "target", "relations", "missing",
+                                           "outliers", "rows",   "columns"};
+    for (size_t i = 0; i < COUNT(sections); i++) {
+        char id[32];
+        snprintf(id, sizeof id, "id=\"%s\"", sections[i]);
+        CHECK(str_has(strbuf_str(&page), str_of(id)));
+    }
+}
+
+TEST(explore, wide_tables_make_pages_that_fit)
+{
+    enum { COLUMNS = 900 };
+    AUTO_STRBUF StrBuf text = STRBUF(1 << 22);
+    for (int i = -1; i < 60; i++)
+        for (int j = 0; j < COLUMNS; j++)
+            i < 0 ? strbuf_addf(&text, "column-%d%c", j, j + 1 < COLUMNS ? ',' : '\n')
+                  : strbuf_addf(&text, "%d%c", (i * (j + 3)) % 61, j + 1 < COLUMNS ? ',' : '\n');
+    AUTO(frame_free) Frame *frame = read_text(strbuf_cstr(&text));
+    AUTO(profile_free) Profile *p = NULL;
+    AUTO_STRBUF StrBuf page = STRBUF(PAGE_BYTES_MAX);
+    Error err = {0};
+    CHECK_OK(profile_make(frame, -1, NULL, &p, &err), err);
+    CHECK_OK(profile_page(p, STR("wide"), &page, &err), err);
+    check_page(strbuf_str(&page));
+    CHECK(str_has(strbuf_str(&page), STR("more columns, in short")));
 }
 
 TEST(explore, words_are_explained)

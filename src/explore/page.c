@@ -78,7 +78,7 @@ Str page_share(int64_t n, int64_t of, Arena *arena)
     return arena_format(arena, "%.*s (%.3g %%)", STR_ARG(count), 100 * (double)n / (double)of);
 }
 
-Str page_time(int64_t us, Arena *arena)
+Str page_moment(int64_t us, Arena *arena)
 {
     time_t seconds = (time_t)(us / 1000000 - (us % 1000000 < 0));
     struct tm tm;
@@ -194,7 +194,10 @@ static void add_overview(Page *page)
          arena_format(&arena, "%.*s complete rows", STR_ARG(page_count(p->complete_rows, &arena)))
              .ptr);
     tile(page->out, "duplicate rows", page_count(p->duplicate_rows, &arena), NULL);
-    tile(page->out, "memory", arena_format(&arena, "%.4g MB", bytes / 1e6), "as columns");
+    tile(page->out, "memory",
+         bytes < 1e6 ? arena_format(&arena, "%.4g kB", bytes / 1e3)
+                     : arena_format(&arena, "%.4g MB", bytes / 1e6),
+         "as columns");
     tile(page->out, "figures", p->sampled ? STR("exact, ranks sampled") : STR("exact"),
          arena_format(&arena, "in %.2f s", p->seconds).ptr);
     if (p->target >= 0) {
@@ -432,6 +435,11 @@ static void add_pairs(Page *page, Arena *arena)
                 pairs[count++] = (Pair){a, b, p->pearson[a * n + b], p->spearman[a * n + b]};
     qsort(pairs, (size_t)count, sizeof *pairs, by_strength);
     if (!count) return;
+    Groups groups;
+    const Groups *by = NULL;
+    if (p->target >= 0 && p->n_rows <= SCATTER_ROWS &&
+        picture_groups(&p->frame->columns[p->target], PICTURE_GROUPS_MAX, arena, &groups))
+        by = &groups;
     strbuf_add(page->out, STR("<h3>Strongest pairs</h3><div class=\"charts\">\n"));
     for (int64_t i = 0; i < MIN(count, (int64_t)PAIR_CHARTS); i++) {
         ARENA(scratch);
@@ -440,8 +448,7 @@ static void add_pairs(Page *page, Arena *arena)
         double *x = picture_numbers(a, &scratch), *y = picture_numbers(b, &scratch);
         Figure f = {0};
         int64_t rows = thin(x, y, p->n_rows);
-        if (!picture_scatter(a->name, x, b->name, y, rows, NULL, AXIS_LINEAR, &scratch, &f))
-            continue;
+        if (!picture_scatter(a->name, x, b->name, y, rows, by, AXIS_LINEAR, &scratch, &f)) continue;
         f.title = arena_format(&scratch, "%.*s (r = %+.3f)", STR_ARG(f.title), pairs[i].r);
         if (rows < p->n_rows)
             f.note = arena_format(&scratch, "%.*s, evenly spaced of %.*s", STR_ARG(f.note),

@@ -24,7 +24,7 @@ void page_row(Page *page, const char *name, Str value, const char *term);
 Str page_number(double x, Arena *arena);
 Str page_count(int64_t n, Arena *arena);             /* 1,234,567 */
 Str page_share(int64_t n, int64_t of, Arena *arena); /* "12 (3.4 %)" */
-Str page_time(int64_t us, Arena *arena);
+Str page_moment(int64_t us, Arena *arena);
 
 /* Cells with text escaped and clipped to `max` characters. */
 void page_text(Page *page, Str text, size_t max);

@@ -58,8 +58,8 @@ static void add_words(Page *page, const ColumnProfile *c, Arena *arena)
 static void add_time(Page *page, const ColumnProfile *c, Arena *arena)
 {
     if (!c->n) return;
-    page_row(page, "first", page_time(c->first_us, arena), NULL);
-    page_row(page, "last", page_time(c->last_us, arena), NULL);
+    page_row(page, "first", page_moment(c->first_us, arena), NULL);
+    page_row(page, "last", page_moment(c->last_us, arena), NULL);
     if (!isnan(c->gap_median))
         page_row(page, "usual step", arena_format(arena, "%.6g days", c->gap_median / 86400), NULL);
     if (!isnan(c->gap_max))
