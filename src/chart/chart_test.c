@@ -47,8 +47,8 @@ TEST(chart, figures_draw_every_mark)
     const double x[] = {0, 1, 2}, y[] = {1, 3, 2}, x2[] = {1, 2, 3}, zero[] = {0, 0, 0},
                  share[] = {0, 0.5, 1}, part[] = {0, 0.25}, part2[] = {0.25, 1};
     const Str words[] = {STR("a"), STR("<b>"), STR("c")};
-    static const char *const wants[] = {"<rect", "<path", "<circle", "<path",
-                                        "<line", "<text", "A"};
+    static const char *const wants[] = {"<rect", "<path", "<rect", "<path",
+                                        "<line", "<text", "<path"};
     for (int mark = MARK_RECT; mark <= MARK_SLICE; mark++) {
         Figure f = {.title = STR("one \"mark\""), .id = 7, .x.label = STR("x & y")};
         FigureLayer *layer = figure_add(&f, (FigureMark)mark, mark == MARK_SLICE ? 2 : 3);

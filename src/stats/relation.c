@@ -6,8 +6,6 @@
 
 #include "stats/relation.h"
 
-#include "stats/relation.h"
-
 #include "base/arena.h"
 #include "base/memory.h"
 #include "stats/distribution.h"
@@ -306,35 +304,117 @@ bool kendall_tau(const double *x, const double *y, int64_t n, double *ret_tau, E
 
 /* ---- VIF ---- */
 
-/* Eigenvalues of a symmetric matrix by Jacobi's rotations, which destroy it. */
-static void eigenvalues(double *a, int32_t n, double *values)
+/* Householder reflections that leave a symmetric matrix tridiagonal: diagonal d, and e[i] between i - 1 and i.  Destroys a. */
+static void tridiagonal(double *a, size_t n, double *d, double *e, double *p)
 {
-    size_t p = (size_t)n;
-    for (int sweep = 0; sweep < 60; sweep++) {
-        double off = 0;
-        for (size_t i = 0; i < p; i++)
-            for (size_t j = i + 1; j < p; j++) off += a[i * p + j] * a[i * p + j];
-        if (off < 1e-28) break;
-        for (size_t i = 0; i < p; i++)
-            for (size_t j = i + 1; j < p; j++) {
-                double apq = a[i * p + j];
-                if (fabs(apq) < 1e-300) continue;
-                double theta = (a[j * p + j] - a[i * p + i]) / (2 * apq);
-                double t = (theta >= 0 ? 1 : -1) / (fabs(theta) + sqrt(theta * theta + 1)),
-                       c = 1 / sqrt(t * t + 1), s = t * c;
-                for (size_t k = 0; k < p; k++) {
-                    double aki = a[k * p + i], akj = a[k * p + j];
-                    a[k * p + i] = c * aki - s * akj;
-                    a[k * p + j] = s * aki + c * akj;
-                }
-                for (size_t k = 0; k < p; k++) {
-                    double aik = a[i * p + k], ajk = a[j * p + k];
-                    a[i * p + k] = c * aik - s * ajk;
-                    a[j * p + k] = s * aik + c * ajk;
-                }
+    for (size_t k = n; k-- > 2;) { /* row k is reduced to its neighbor */
+        double *v = a + k * n, norm = 0;
+        for (size_t i = 0; i < k; i++) norm += v[i] * v[i];
+        norm = sqrt(norm);
+        e[k] = v[k - 1] > 0 ? -norm : norm;
+        if (norm == 0) continue;
+        double h = norm * norm - v[k - 1] * e[k], dot = 0;
+        v[k - 1] -= e[k];
+        if (h <= 0) continue;
+        for (size_t i = 0; i < k; i++) p[i] = 0;
+        for (size_t i = 0; i < k; i++) { /* p = A v / h, from the lower triangle */
+            double sum = 0, vi = v[i];
+            const double *row = a + i * n;
+            for (size_t j = 0; j < i; j++) {
+                sum += row[j] * v[j];
+                p[j] += row[j] * vi;
             }
+            p[i] += sum + row[i] * vi;
+        }
+        for (size_t i = 0; i < k; i++) {
+            p[i] /= h;
+            dot += p[i] * v[i];
+        }
+        dot /= 2 * h;
+        for (size_t i = 0; i < k; i++) p[i] -= dot * v[i];
+        for (size_t i = 0; i < k; i++)
+            for (size_t j = 0; j <= i; j++) a[i * n + j] -= v[i] * p[j] + p[i] * v[j];
     }
-    for (size_t i = 0; i < p; i++) values[i] = a[i * p + i];
+    if (n > 1) e[1] = a[n];
+    for (size_t i = 0; i < n; i++) d[i] = a[i * n + i];
+}
+
+/* How many eigenvalues of a tridiagonal matrix are below x: signs of Sturm's sequence. */
+static size_t below(const double *d, const double *e, size_t n, double x)
+{
+    size_t count = 0;
+    double q = 1;
+    for (size_t i = 0; i < n; i++) {
+        q = d[i] - x - (i ? e[i] * e[i] / q : 0);
+        if (q == 0) q = 1e-300;
+        count += q < 0;
+    }
+    return count;
+}
+
+/* The eigenvalue with `rank` others below it, by halving its interval. */
+static double eigenvalue_at(const double *d, const double *e, size_t n, size_t rank)
+{
+    double low = 0, high = 0;
+    for (size_t i = 0; i < n; i++) { /* Gershgorin's circles */
+        double reach = (i ? fabs(e[i]) : 0) + (i + 1 < n ? fabs(e[i + 1]) : 0);
+        low = MIN(low, d[i] - reach);
+        high = MAX(high, d[i] + reach);
+    }
+    for (int step = 0; step < 120 && high - low > 1e-16 * MAX(fabs(low), fabs(high)); step++) {
+        double middle = low + (high - low) / 2;
+        if (below(d, e, n, middle) > rank)
+            high = middle;
+        else
+            low = middle;
+    }
+    return low + (high - low) / 2;
+}
+
+/* Columns of the Cholesky factor in turn (row-major, lower); a column that those before it determine is passed over.  Its rest is
+ * kept in left. */
+static void factor(double *a, size_t n, bool *passed, double *left)
+{
+    for (size_t i = 0; i < n; i++) {
+        double *row = a + i * n;
+        for (size_t j = 0; j < i; j++) {
+            const double *other = a + j * n;
+            double sum = row[j];
+            for (size_t k = 0; k < j; k++) sum -= row[k] * other[k];
+            row[j] = passed[j] ? 0 : sum / other[j];
+        }
+        double rest = row[i];
+        for (size_t k = 0; k < i; k++) rest -= row[k] * row[k];
+        passed[i] = rest < 1e-11;
+        left[i] = MAX(rest, 1e-14);
+        row[i] = passed[i] ? 1 : sqrt(rest);
+    }
+}
+
+/* The inverse's diagonal of the columns that were not passed over: sums of squares of the columns of L^-1, which takes a's place in
+ * the lower triangle.  A column that was passed over is a sum of those before it, each times a coefficient; where the coefficient of j
+ * is not 0, j follows from it in turn, and its inflation grows by c^2 / rest. */
+static void inflations(double *a, size_t n, const bool *passed, const double *left, double *y,
+                       double *ret)
+{
+    for (size_t j = 0; j < n; j++) ret[j] = passed[j] ? INFINITY : 0;
+    for (size_t j = 0; j < n; j++) { /* column j of L^-1 */
+        if (passed[j]) continue;
+        y[j] = 1 / a[j * n + j];
+        ret[j] += y[j] * y[j];
+        for (size_t i = j + 1; i < n; i++) {
+            double sum = 0;
+            const double *row = a + i * n;
+            for (size_t k = j; k < i; k++) sum += row[k] * y[k];
+            if (passed[i]) {
+                ret[j] += sum * sum / left[i]; /* sum: the coefficient of j */
+                y[i] = 0;
+            } else {
+                y[i] = -sum / row[i];
+                ret[j] += y[i] * y[i];
+            }
+        }
+    }
 }
 
 bool vif_of(const double *r, int32_t n_cols, double *ret_vif, double *ret_condition, Error *err)
@@ -357,32 +437,18 @@ bool vif_of(const double *r, int32_t n_cols, double *ret_vif, double *ret_condit
             double x = r[(size_t)kept[i] * p + (size_t)kept[j]];
             a[i * m + j] = isnan(x) ? 0 : x; /* a pair that never meets */
         }
+    double *d = arena_array(&arena, double, m), *e = arena_array(&arena, double, m),
+           *spare = arena_array(&arena, double, m), *vif = arena_array(&arena, double, m);
+    bool *passed = arena_array(&arena, bool, m);
     if (ret_condition) {
-        double *values = arena_array(&arena, double, m), low = INFINITY, high = 0;
         memcpy(b, a, m * m * sizeof *b);
-        eigenvalues(b, n, values);
-        for (size_t i = 0; i < m; i++) {
-            low = MIN(low, values[i]);
-            high = MAX(high, values[i]);
-        }
+        tridiagonal(b, m, d, e, spare);
+        double low = eigenvalue_at(d, e, m, 0), high = eigenvalue_at(d, e, m, m - 1);
         *ret_condition = low > 1e-14 ? sqrt(high / low) : INFINITY;
     }
-    /* Sweep column after column out of the matrix: what is left on the diagonal of j when all others are swept is 1 - R_j^2.  Swept in
-     * turn for each j with j last; others that are determined by those before them are passed over. */
-    for (size_t j = 0; j < m; j++) {
-        memcpy(b, a, m * m * sizeof *b);
-        for (size_t k = 0; k < m; k++) {
-            double pivot = b[k * m + k];
-            if (k == j || pivot < 1e-11) continue;
-            for (size_t row = 0; row < m; row++) {
-                if (row == k || (row < k && row != j)) continue;
-                double factor = b[row * m + k] / pivot;
-                for (size_t col = 0; col < m; col++) b[row * m + col] -= factor * b[k * m + col];
-            }
-        }
-        double left = b[j * m + j];
-        ret_vif[kept[j]] = left > 1e-10 ? MAX(1.0, 1 / left) : INFINITY;
-    }
+    factor(a, m, passed, d);
+    inflations(a, m, passed, d, spare, vif);
+    for (size_t j = 0; j < m; j++) ret_vif[kept[j]] = vif[j] < 1e10 ? MAX(1.0, vif[j]) : INFINITY;
     return true;
 }
 
