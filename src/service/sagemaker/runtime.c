@@ -259,7 +259,7 @@ static void count(Invocation *inv, int status)
     Runtime *runtime = inv->runtime;
     Series *series = inv->variant.len ? series_of(runtime, inv) : NULL;
     if (!series) return;
-    double now = clock_seconds(), model = inv->sent ? (now - inv->sent) * 1e6 : 0;
+    double now = clock_seconds(), model = inv->sent > 0 ? (now - inv->sent) * 1e6 : 0;
     latency_add(&series->model, model, !series->n);
     latency_add(&series->overhead, MAX((now - inv->begun) * 1e6 - model, 0), !series->n);
     series->errors_4xx += status >= 400 && status < 500;
@@ -457,7 +457,7 @@ static void wait_for_server(Invocation *inv)
 {
     Runtime *runtime = inv->runtime;
     double now = loop_now(runtime->loop);
-    if (!inv->latest) inv->latest = now + INVOKE_WAIT_MS / 1e3;
+    if (inv->latest <= 0) inv->latest = now + INVOKE_WAIT_MS / 1e3;
     if (now >= inv->latest || runtime->n_waiting >= INVOKE_WAITING_MAX) {
         if (inv->exchange) http_answer_field(inv->exchange, STR("Retry-After"), STR("1"));
         answer_error(inv, 503, "ServiceUnavailable", NULL,
