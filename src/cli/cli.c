@@ -22,6 +22,7 @@ const Command *const commands[] = {
     &env_command,
     &logs_command,
     &doctor_command,
+    &check_command,
     &explain_command,
     &reset_command,
     &completion_command,

@@ -186,3 +186,44 @@ const Command reset_command = {
     .options = remote_options,
     .run = reset_run,
 };
+
+/* ---- check ---- */
+
+static const char *const check_examples[] = {"clary check", "clary check --json", NULL};
+
+static bool check_run(const Args *args, bool *ret_usage, Error *err)
+{
+    ARENA(arena);
+    Remote remote;
+    Str body;
+    const Json *answer;
+    if (args->n_positional) return USAGE("'clary check' takes no words");
+    if (!remote_need(args, &arena, &remote, err) ||
+        !remote_get(&remote, STR("POST"), STR("/_clary/check"), &arena, &body, err) ||
+        !json_parse(body, &arena, &answer, err))
+        return false;
+    int64_t n = json_get_int(answer, "n_findings", 0);
+    if (args_has(args, "json")) {
+        printf("%.*s", STR_ARG(body));
+    } else {
+        const Json *findings = json_get(answer, "findings");
+        for (size_t i = 0; findings && i < findings->n; i++)
+            printf("%.*s: %.*s\n", STR_ARG(json_get_text(json_at(findings, i), "where")),
+                   STR_ARG(json_get_text(json_at(findings, i), "finding")));
+        printf("%lld objects and %lld audit events read, %lld findings\n",
+               (long long)json_get_int(answer, "objects", 0),
+               (long long)json_get_int(answer, "audit_events", 0), (long long)n);
+    }
+    return n == 0 ||
+           error_set(err, ERROR_IO, "what is stored is not what was written in %lld places",
+                     (long long)n);
+}
+
+const Command check_command = {
+    .name = "check",
+    .synopsis = "[--json]",
+    .summary = "compare all that the server stores with its checksums",
+    .examples = check_examples,
+    .options = status_options,
+    .run = check_run,
+};

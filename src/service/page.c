@@ -9,6 +9,7 @@
 #include "base/strbuf.h"
 #include "format/json.h"
 #include "service/call.h"
+#include "service/check.h"
 
 #include <stdio.h>
 
@@ -81,6 +82,25 @@ static void answer_reset(void *arg, HttpCall *call)
         json_member_string(&json, "message", str_of(err.text));
     } else {
         json_member_string(&json, "status", STR("empty"));
+    }
+    json_end_object(&json);
+    strbuf_add_char(&out, '\n');
+    answer_json(call, status, &out);
+}
+
+static void answer_check(void *arg, HttpCall *call)
+{
+    Error err = {0};
+    AUTO_STRBUF StrBuf out = STRBUF(PAGE_BYTES_MAX);
+    JsonWriter json = JSON_WRITER(&out);
+    int status = 200;
+    json_begin_object(&json);
+    if (http_field(call->request, STR("Origin")).ptr) {
+        status = 403;
+        json_member_string(&json, "message", STR("check is not for web pages"));
+    } else if (!server_check(arg, &json, &err)) {
+        status = 500;
+        json_member_string(&json, "message", str_of(err.text));
     }
     json_end_object(&json);
     strbuf_add_char(&out, '\n');
@@ -209,6 +229,7 @@ bool page_head(Server *server, HttpWorkers *workers, HttpExchange *exchange)
         {"/_clary/health", HTTP_GET, answer_health},
         {"/_clary/status", HTTP_GET, answer_status},
         {"/_clary/reset", HTTP_POST, answer_reset},
+        {"/_clary/check", HTTP_POST, answer_check},
     };
     const HttpRequest *request = exchange->request;
     Str path = http_path(request);

@@ -150,6 +150,24 @@ def test_a_server_that_crashes_is_started_again():
             wait_until(lambda: int(open(os.path.join(home, "address")).read().split()[1]) != child, 5, "a new address")
 
 
+def test_what_is_stored_is_checked():
+    with Claryd() as server:
+        s3 = server.client("s3")
+        s3.create_bucket(Bucket="checked")
+        s3.put_object(Bucket="checked", Key="small", Body=b"small")
+        s3.put_object(Bucket="checked", Key="large", Body=os.urandom(100000))
+        env = home_environment(server.folder)
+        assert "2 objects" in clary("check", env=env).stdout
+        files = [os.path.join(folder, name) for folder, _, names in os.walk(os.path.join(server.folder, "objects")) for name in names]
+        large = next(path for path in files if os.path.getsize(path) == 100000)
+        os.chmod(large, 0o600)
+        with open(large, "r+b") as file:
+            file.seek(5000)
+            file.write(b"one byte is enough")
+        found = clary("check", env=env, ok=False)
+        assert "s3://checked/large" in found.stdout and "1 findings" in found.stdout, found
+
+
 def test_a_log_can_be_followed_at_the_shell():
     with Claryd() as server:
         logs = server.client("logs")
