@@ -16,7 +16,7 @@ static bool unknown_word(const Column *c, int64_t row, Error *err)
 }
 
 /* The words of each column: {"words": {"city": [...]}} */
-static bool words_fit(Step *step, Frame *table, Error *err)
+bool words_fit(Step *step, Frame *table, Error *err)
 {
     Json *all = json_new_object(step->arena);
     json_set(step->arena, step->learned, "words", all);
@@ -30,7 +30,7 @@ static bool words_fit(Step *step, Frame *table, Error *err)
     return true;
 }
 
-static bool learned_words(const Step *step, Str column, const Json **ret_words, Error *err)
+bool learned_words(const Step *step, Str column, const Json **ret_words, Error *err)
 {
     const Json *all = json_get(step_learned(step), "words");
     for (size_t k = 0; all && all->type == JSON_OBJECT && k < all->n; k++)

@@ -370,8 +370,10 @@ void recipe_steps_help(StrBuf *out, bool markdown)
         } else if (markdown) {
             strbuf_add_char(out, '\n');
         }
-        strbuf_addf(out, markdown ? "### %s\n\n%s: `%s`\n" : "  %-14s %s: %s\n", kind->name,
-                    kind->summary, kind->example);
+        if (markdown)
+            strbuf_addf(out, "### %s\n\n`%s`: %s.\n", kind->name, kind->example, kind->summary);
+        else
+            strbuf_addf(out, "  %-15s %s: %s\n", kind->name, kind->summary, kind->example);
         if (markdown && kind->words[0].name) strbuf_add_char(out, '\n');
         for (const StepWord *word = kind->words; word->name; word++) word_help(word, out, markdown);
         if (!kind->aliases[0].name) continue;

@@ -7,6 +7,7 @@
 #include "format/json.h"
 
 #include <fcntl.h>
+#include <math.h>
 #include <stdlib.h>
 
 static void clear_recipe(Recipe *recipe)
@@ -254,4 +255,89 @@ TEST(prepare, documents_of_others_are_refused)
         err);
     CHECK(!recipe_apply(&recipe, frame, &err));
     CHECK(str_has(str_of(err.text), STR("no number 'center' of column 'x'")));
+}
+
+/* ---- what golden tables cannot show ---- */
+
+static void split_table(Str table, Str steps, Frame **ret_train, Frame **ret_held)
+{
+    Error err = {0};
+    RECIPE(recipe);
+    must_parse(&recipe, steps);
+    *ret_train = read_text(table);
+    CHECK_OK(recipe_fit(&recipe, *ret_train, ret_held, &err), err);
+    CHECK(*ret_held);
+}
+
+TEST(prepare, split_keeps_shares_groups_and_time)
+{
+    AUTO_STRBUF StrBuf table = STRBUF(1 << 16);
+    strbuf_add(&table, STR("id,class,group,time\n"));
+    for (int i = 0; i < 200; i++)
+        strbuf_addf(&table, "%d,%s,g%d,%d\n", i, i % 10 ? "no" : "yes", i % 20, (i * 77) % 200);
+    static const struct {
+        const char *step;
+        int64_t held, yes;
+    } cases[] = {
+        {"split share 0.25", 50, -1},
+        {"split share 0.25 stratify class seed 4", 50, 5},
+        {"split share 0.25 group group", 50, -1},
+        {"split share 0.25 time time", 50, -1},
+    };
+    for (size_t k = 0; k < COUNT(cases); k++) {
+        ARENA(arena);
+        AUTO(frame_free) Frame *train = NULL;
+        AUTO(frame_free) Frame *held = NULL;
+        AUTO(frame_free) Frame *train2 = NULL;
+        AUTO(frame_free) Frame *held2 = NULL;
+        Str step = arena_format(&arena, "%s\nscale time with min-max", cases[k].step);
+        split_table(strbuf_str(&table), step, &train, &held);
+        split_table(strbuf_str(&table), step, &train2, &held2);
+        CHECK_STR(text_of(held2, &arena), text_of(held, &arena)); /* the same draw */
+        CHECK_INT(held->n_rows, cases[k].held);
+        CHECK_INT(train->n_rows, 200 - cases[k].held);
+        bool seen[200] = {0}, group_in_train[20] = {0};
+        int64_t yes = 0;
+        double latest = -INFINITY;
+        for (int64_t i = 0; i < train->n_rows; i++) {
+            int id = (int)train->columns[0].f64[i];
+            seen[id] = group_in_train[id % 20] = true;
+            latest = fmax(latest, train->columns[3].f64[i]);
+        }
+        CHECK_NEAR(latest, 1, 0); /* learned from what stayed */
+        for (int64_t i = 0; i < held->n_rows; i++) {
+            int id = (int)held->columns[0].f64[i];
+            CHECK(!seen[id]);
+            yes += id % 10 == 0;
+            if (k == 2) CHECK(!group_in_train[id % 20]);
+            if (k == 3) CHECK(held->columns[3].f64[i] > 1);
+        }
+        if (cases[k].yes >= 0) CHECK_INT(yes, cases[k].yes);
+    }
+}
+
+/* With a word a row, a training row must never get its own target back. */
+TEST(prepare, target_encoding_does_not_leak)
+{
+    ARENA(arena);
+    CHECK_STR(prepared(STR("w,y\na,1\nb,2\nc,3\nd,6\n"),
+                       STR("target y\ntarget-encode w folds 4 shuffle no smooth 0"), &arena),
+              STR("w,y\n3.6666666666666665,1\n3.3333333333333335,2\n3,3\n2,6\n"));
+    CHECK_STR(prepared(STR("w,y\na,1\na,2\nb,3\n"), STR("leave-one-out w target y"), &arena),
+              STR("w,y\n2,1\n1,2\n2,3\n"));
+}
+
+TEST(prepare, two_classes_and_more)
+{
+    ARENA(arena);
+    Error err = {0};
+    RECIPE(recipe);
+    AUTO(frame_free) Frame *held = NULL;
+    AUTO(frame_free) Frame *frame = read_text(STR("w,y\na,u\nb,v\na,w\n"));
+    must_parse(&recipe, STR("woe w target y"));
+    CHECK(!recipe_fit(&recipe, frame, &held, &err));
+    CHECK(str_has(str_of(err.text), STR("the target 'y' has 3 classes: say 'positive CLASS'")));
+    CHECK_STR(prepared(STR("w,y\na,no\na,yes\nb,yes\n"),
+                       STR("leave-one-out w target y positive no"), &arena),
+              STR("w,y\n0,no\n1,yes\n0.3333333333333333,yes\n"));
 }

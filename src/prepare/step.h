@@ -169,6 +169,9 @@ void levels_clear(Levels *levels);
 
 /* Position of each row's value among the learned words: -1 missing, -2 unknown. */
 bool codes_in(const Column *c, const Json *words, int32_t **ret_codes, Error *err);
+/* The words of each column, learned as {"words": {"city": [...]}}. */
+bool words_fit(Step *step, Frame *table, Error *err);
+bool learned_words(const Step *step, Str column, const Json **ret_words, Error *err);
 Json *json_of_words(Arena *arena, const Str *words, int32_t n);
 
 #endif

@@ -16,10 +16,12 @@ extern const StepKind drop_missing_step, flag_missing_step, fill_step, fill_knn_
 extern const StepKind outliers_step;
 /* scale.c, power.c */
 extern const StepKind scale_step, unit_norm_step, quantile_step, log1p_step, power_step;
-/* encode.c, encode_target.c, encode_date.c */
+/* encode.c, encode_target.c */
 extern const StepKind ordinal_step, one_hot_step, hash_step, count_step, target_encode_step,
-    leave_one_out_step, woe_step, cyclical_step;
-/* features.c */
-extern const StepKind bin_step, polynomial_step, pca_step, drop_correlated_step, drop_vif_step;
+    leave_one_out_step, woe_step;
+/* dates.c */
+extern const StepKind cyclical_step, date_parts_step;
+/* features.c, components.c */
+extern const StepKind bin_step, polynomial_step, drop_correlated_step, drop_vif_step, pca_step;
 
 #endif

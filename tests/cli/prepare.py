@@ -59,6 +59,17 @@ def test_types_are_those_of_the_training_table():
     assert "column 'code' row 1: 'B' is not in the training table" in clary("new.csv", "--fitted", "f.json", status=1).stderr
 
 
+def test_split():
+    train = os.path.join(GOLDEN, "train.csv")
+    done = clary(train, "-s", "split share 0.25 stratify city seed 2", "-s", "select a, y", "-s", "fill a with mean", "-o", "a.csv",
+                 "--held", "b.csv", "--save", "f.json")
+    assert "45 rows" in done.stderr, done.stderr
+    assert (len(read("a.csv").splitlines()), len(read("b.csv").splitlines())) == (46, 16)
+    assert len(clary(train, "--fitted", "f.json").stdout.splitlines()) == 61  # nothing is put aside of other tables
+    assert "say where the other rows go with --held" in clary(train, "-s", "split", status=1).stderr
+    assert "no step 'split'" in clary(train, "-s", "drop a", "--held", "b.csv", status=1).stderr
+
+
 def test_refusals():
     write("train.csv", "x,y\n1,0\n2,1\n")
     write("bad.txt", "# first\n\nfil x with mean\n")
@@ -89,7 +100,7 @@ def test_examples_of_the_page_run():
         done = subprocess.run(command, shell=True, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
         assert done.stdout == re.sub(r"(?m)^    ", "", wanted), "%s\n%s" % (command, done.stdout)
     # every example of a step parses
-    for line in re.findall(r"(?m)^(?!Other names)[A-Za-z].*: `([^`]+)`$", page):
+    for line in re.findall(r"(?m)^`([^`]+)`: .*\.$", page):
         done = subprocess.run(["clary", "prepare", write("none.csv", "qqq\n1\n"), "-s", line], stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, universal_newlines=True)
         assert "--step 1, line" not in done.stderr, done.stderr

@@ -176,6 +176,115 @@ def shape():
          lambda train, table: table[["c", "size"]] if len(table) < len(train) else table[["c", "size"]].drop_duplicates())
 
 
+def neighbors():
+    for weights in ("uniform", "distance"):
+        number_case("knn_" + weights, "fill-knn * k 3 weights " + weights,
+                    lambda: impute.KNNImputer(n_neighbors=3, weights=weights), ("a", "b", "c", "t"))
+
+
+def powers():
+    number_case("power_yeo_johnson", "yeo-johnson *", preprocessing.PowerTransformer, ("a", "b", "c", "t"))
+    number_case("power_box_cox", "box-cox *", lambda: preprocessing.PowerTransformer("box-cox"), ("a", "b"))
+    number_case("power_plain", "yeo-johnson * standardize no",
+                lambda: preprocessing.PowerTransformer(standardize=False), ("a", "t"))
+
+
+def with_target():
+    def encode(smooth, target):
+        def change(train, table):
+            encoder = preprocessing.TargetEncoder(target_type="continuous", smooth=smooth, cv=5, shuffle=False)
+            learned = encoder.fit_transform(train[["city", "size"]], train[target])
+            values = encoder.transform(table[["city", "size"]]) if len(table) < len(train) else learned
+            return pandas.DataFrame(values, columns=["city", "size"]).join(table[["y", "t"]])
+        return change
+    for name, smooth, target in (("ten", 10.0, "t"), ("none", 0.0, "t"), ("auto", "auto", "t"), ("binary", 10.0, "y")):
+        case("target_" + name, "select city, size, y, t\ntarget-encode city, size target %s smooth %s shuffle no" % (target, smooth),
+             encode(smooth, target))
+
+    def leave_one_out(train, table):
+        groups = train.groupby("city", dropna=False)["t"]
+        learned = pandas.DataFrame({"n": groups.count(), "sum": groups.sum()})
+        rows = learned.loc[table["city"]].reset_index(drop=True)
+        if len(table) == len(train):
+            rows["n"] -= 1
+            rows["sum"] -= table["t"]
+        return pandas.DataFrame({"city": rows["sum"] / rows["n"], "t": table["t"]})
+    case("leave_one_out", "select city, t\ntarget t\nleave-one-out city", leave_one_out)
+
+    def woe(train, table):
+        words = train["city"].fillna("missing")
+        positive = train["y"].groupby(words).sum()
+        negative = words.groupby(words).count() - positive
+        k = len(positive)
+        value = numpy.log((positive + 0.5) / (positive.sum() + 0.5 * k) / ((negative + 0.5) / (negative.sum() + 0.5 * k)))
+        return pandas.DataFrame({"city": table["city"].fillna("missing").map(value), "y": table["y"]})
+    case("woe", "select city, y\ntarget y\nwoe city", woe)
+
+
+def dates():
+    def parts(train, table):
+        day = pandas.to_datetime(table["day"])
+        return pandas.DataFrame({"day_year": day.dt.year, "day_quarter": day.dt.quarter, "day_month": day.dt.month,
+                                 "day_day": day.dt.day, "day_weekday": day.dt.weekday, "day_hour": day.dt.hour,
+                                 "day_minute": day.dt.minute, "day_yearday": day.dt.dayofyear})
+    case("date_parts", "select day\ndate-parts day parts year, quarter, month, day, weekday, hour, minute, yearday", parts)
+
+    def circle(train, table):
+        day = pandas.to_datetime(table["day"])
+        month, hour = 2 * numpy.pi * (day.dt.month - 1) / 12, 2 * numpy.pi * day.dt.hour / 24
+        return pandas.DataFrame({"day_month_sin": numpy.sin(month), "day_month_cos": numpy.cos(month),
+                                 "day_hour_sin": numpy.sin(hour), "day_hour_cos": numpy.cos(hour)})
+    case("cyclical", "select day\ncyclical day parts month, hour", circle)
+
+
+def features():
+    for by in ("uniform", "quantile"):
+        number_case("bin_" + by, "bin * by %s n 4" % by,
+                    lambda: preprocessing.KBinsDiscretizer(4, encode="ordinal", strategy=by, quantile_method="linear"), ("b", "t"))
+    case("bin_edges", "select a\nbin a edges 8, 10.5",
+         lambda train, table: table[["a"]].apply(lambda a: a.where(a.isna(), numpy.digitize(a, [8, 10.5]))))
+
+    def products(degree, interactions):
+        def change(train, table):
+            maker = preprocessing.PolynomialFeatures(degree, interaction_only=interactions, include_bias=False).fit(train[["b", "k", "t"]])
+            return pandas.DataFrame(maker.transform(table[["b", "k", "t"]]), columns=maker.get_feature_names_out())
+        return change
+    case("polynomial", "select b, k, t\npolynomial * degree 3", products(3, False))
+    case("interactions", "select b, k, t\ninteractions * degree 3", products(3, True))
+
+    def pca(n, scale):
+        def change(train, table):
+            columns = ["b", "t", "y"]
+            if scale:
+                scaler = preprocessing.StandardScaler().fit(train[columns])
+                train, table = (pandas.DataFrame(scaler.transform(x[columns]), columns=columns) for x in (train, table))
+            model = decomposition.PCA(n, svd_solver="full").fit(train[columns])
+            signs = numpy.sign(model.components_[numpy.arange(model.n_components_), abs(model.components_).argmax(1)])
+            values = model.transform(table[columns]) * signs
+            return pandas.DataFrame(values, columns=["pc%d" % (k + 1) for k in range(values.shape[1])])
+        return change
+    case("pca", "select b, t, y\npca *", pca(None, False))
+    case("pca_two_scaled", "select b, t, y\npca * n 2 scale yes", pca(2, True))
+    case("pca_share", "select b, t, y\npca * share 0.6 scale yes", pca(0.6, True))
+
+    case("drop_correlated", "select a, b, t\npolynomial a\ndrop-correlated *", lambda train, table: table[["a", "b", "t"]])
+    case("drop_vif", "select b, t, k\npolynomial b\ndrop-vif * threshold 5", vif_left)
+
+
+def vif_left(train, table):
+    def made(x):
+        x = x[["b", "t", "k"]].copy()
+        x["b^2"] = x["b"] ** 2
+        return x
+    left = made(train)
+    while True:
+        varied = [n for n in left if left[n].std() > 0]
+        factors = numpy.diag(numpy.linalg.inv(left[varied].corr().to_numpy()))
+        if factors.max() <= 5:
+            return made(table)[list(left)]
+        left = left.drop(columns=varied[len(factors) - 1 - factors[::-1].argmax()])
+
+
 if __name__ == "__main__":
     make_data()
     missing()
@@ -183,3 +292,8 @@ if __name__ == "__main__":
     encoding()
     outliers()
     shape()
+    neighbors()
+    powers()
+    with_target()
+    dates()
+    features()
