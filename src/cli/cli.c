@@ -23,6 +23,7 @@ const Command *const commands[] = {
     &logs_command,
     &doctor_command,
     &check_command,
+    &chart_command,
     &explain_command,
     &reset_command,
     &completion_command,

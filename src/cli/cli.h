@@ -26,10 +26,10 @@ typedef struct Command {
 
 extern const Command *const commands[]; /* NULL-terminated */
 
-extern const Command explore_command, explain_command, prepare_command, train_command,
-    predict_command, evaluate_command, importance_command, algorithms_command, up_command,
-    down_command, status_command, env_command, logs_command, doctor_command, check_command,
-    reset_command, completion_command, docs_command;
+extern const Command chart_command, explore_command, explain_command, prepare_command,
+    train_command, predict_command, evaluate_command, importance_command, algorithms_command,
+    up_command, down_command, status_command, env_command, logs_command, doctor_command,
+    check_command, reset_command, completion_command, docs_command;
 
 /* Runs argv[1 ..]; returns the exit status. */
 int cli_main(int argc, char **argv);

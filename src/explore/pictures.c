@@ -216,7 +216,7 @@ bool picture_histogram(const ColumnProfile *c, Arena *arena, Figure *f)
     double base = most * 1.06, height = most * 0.12, middle = base + height / 2;
     FigureLayer *box = add_rects(f, 1, arena, &x, &y, &x2, &y2);
     box->series = 1;
-    box->unlisted = true;
+    box->hollow = box->unlisted = true;
     x[0] = u->q1;
     x2[0] = u->q3;
     y[0] = base;
@@ -271,7 +271,7 @@ bool picture_top(const ColumnProfile *c, Arena *arena, Figure *f)
         x2[i] = (double)c->top[i].count;
         y[i] = i - 0.38;
         y2[i] = i + 0.38;
-        texts[i] = arena_format(arena, "%.1f %%", 100 * x2[i] / (double)c->n);
+        texts[i] = arena_format(arena, "%.3g %%", 100 * x2[i] / (double)c->n);
     }
     if (others > 0 && c->n_top) {
         names[n - 1] = arena_format(arena, "%lld others", (long long)(c->distinct - c->n_top));
