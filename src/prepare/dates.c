@@ -51,6 +51,9 @@ static bool check_parts(const Step *step, bool circle, Error *err)
     const StepValue *parts = step_value(step, "parts");
     for (int32_t k = 0; k < parts->n_texts; k++) {
         int part = part_named(parts->texts[k]);
+        for (int32_t i = 0; i < k; i++)
+            if (part >= 0 && part == part_named(parts->texts[i]))
+                return error_set(err, ERROR_INVALID, "'parts' has '%s' twice", part_names[part]);
         if (part >= 0 && (!circle || part != PART_YEAR)) continue;
         Str names[PARTS];
         for (int i = 0; i < PARTS; i++) names[i] = str_of(part_names[i]);

@@ -163,6 +163,12 @@ static bool one_hot_apply(const Step *step, Frame *table, TableRole role UNUSED,
         for (int64_t i = 0; i < c->n_rows; i++)
             if (codes[i] == -2 && step_choice(step, "unknown") == UNKNOWN_ERROR)
                 return unknown_word(c, i, err);
+        for (size_t k = 0; missing && k < words->n; k++)
+            if (str_is(words->items[k]->text, "missing"))
+                return error_set(err, ERROR_INVALID,
+                                 "column '%.*s' has the word 'missing' and rows without a value: "
+                                 "fill it first",
+                                 STR_ARG(c->name));
         int drop = step_choice(step, "drop");
         size_t n = words->n + missing,
                first = drop == DROP_FIRST || (drop == DROP_BINARY && n == 2);

@@ -9,7 +9,7 @@
 
 #include "prepare/parse.h"
 
-enum { LINE_MAX_TOKENS = 20000 };
+#include "format/utf8.h"
 
 typedef struct Token {
     Str text;
@@ -54,8 +54,9 @@ static bool tokens_of(Str line, Arena *arena, Line *ret, Error *err)
             at++;
             continue;
         }
-        if (out.n == LINE_MAX_TOKENS)
-            return error_set(err, ERROR_LIMIT, "more than %d words in a line", LINE_MAX_TOKENS);
+        if (out.n == RECIPE_LINE_WORDS_MAX)
+            return error_set(err, ERROR_LIMIT, "more than %d words in a line",
+                             RECIPE_LINE_WORDS_MAX);
         Token *token = &out.tokens[out.n++];
         if (c == '\'' || c == '"') {
             if (!quoted_token(line, &at, arena, token, err)) return false;
@@ -308,6 +309,9 @@ bool step_parse(Str text, Arena *arena, Step *ret_step, bool *ret_empty, Error *
 {
     Line line;
     *ret_empty = false;
+    if (utf8_check(text) != text.len)
+        return error_set(err, ERROR_INVALID, "byte %zu is not UTF-8", utf8_check(text) + 1);
+    if (memchr(text.ptr, 0, text.len)) return error_set(err, ERROR_INVALID, "it holds a zero byte");
     if (!tokens_of(text, arena, &line, err)) return false;
     if (!line.n) {
         *ret_empty = true;

@@ -304,8 +304,13 @@ static bool load_step(const Json *json, Recipe *recipe, Error *err)
     for (size_t k = 0; k < columns->n; k++) {
         if (columns->items[k]->type != JSON_STRING)
             return error_set(err, ERROR_INVALID, "a column is not named by a text");
+        if (is_in(columns->items[k]->text, step.columns, step.n_columns))
+            return error_set(err, ERROR_INVALID, "column '%.*s' is named twice",
+                             STR_ARG(columns->items[k]->text));
         step.columns[step.n_columns++] = columns->items[k]->text;
     }
+    if (!step.kind->no_columns && step.n_columns == 0)
+        return error_set(err, ERROR_INVALID, "it has no columns");
     if (step.kind->one_column && step.n_columns != 1)
         return error_set(err, ERROR_INVALID, "step '%s' has %d columns, not one", step.kind->name,
                          step.n_columns);

@@ -14,7 +14,13 @@
 #include "data/frame.h"
 #include "format/json.h"
 
-enum { RECIPE_VERSION = 1, RECIPE_STEPS_MAX = 1000, RECIPE_BYTES_MAX = 256 << 20 };
+enum {
+    RECIPE_VERSION = 1,
+    RECIPE_STEPS_MAX = 1000,
+    RECIPE_LINE_WORDS_MAX = 20000,
+    RECIPE_BYTES_MAX = 256 << 20, /* of the document */
+    TABLE_COLUMNS_MAX = 200000,   /* that steps may make */
+};
 
 typedef struct Step Step;
 

@@ -151,12 +151,13 @@ TEST(prepare, refusals_name_line_and_way_out)
         const char *text, *want;
     } cases[] = {
         {"# nothing\n\nfil age with mean", "r line 3: unknown step 'fil' (did you mean 'fill'?)"},
-        {"fill age wth mean", "step 'fill' has no word 'wth' (did you mean 'with'?)"},
+        {"fill age withh mean", "step 'fill' has no word 'withh' (did you mean 'with'?)"},
         {"fill age with meen", "'with' is 'meen' (did you mean 'mean'?)"},
         {"fill with mean", "step 'fill' needs columns"},
         {"fill age with", "after 'with': a value is missing at the end"},
         {"fill age, with mean, 3", "step 'fill' has no word 'mean'"},
         {"fill age", "step 'fill' needs 'with' or 'value'"},
+        {"fill \xff with mean", "byte 6 is not UTF-8"},
         {"fill 'age", "a quote ' is not closed"},
         {"scale x low 2", "'low' must be below 'high'"},
         {"scale x low two", "'low' is 'two', which is no number"},
@@ -165,6 +166,11 @@ TEST(prepare, refusals_name_line_and_way_out)
         {"filter a", "step 'filter' needs one comparison"},
         {"filter a < 3 > 1", "step 'filter' needs one comparison"},
         {"hash a n 0", "'n' is 0, outside of 1 to 65536"},
+        {"cyclical d parts year", "'parts' has 'year', but must be of quarter"},
+        {"date-parts d parts hour, day, hour", "'parts' has 'hour' twice"},
+        {"bin a edges 3, 2", "'edges' has '2': they must be rising numbers"},
+        {"split share 0.2 group a time b", "takes one of 'stratify', 'group' and 'time'"},
+        {"target-encode a smooth much", "'smooth' is 'much', but must be auto or a number from 0"},
         {"smote y", "step 'smote' is not built yet"},
     };
     for (size_t k = 0; k < COUNT(cases); k++) {
@@ -190,6 +196,11 @@ TEST(prepare, refusals_name_column_row_and_value)
         {"rename age to city", "there is a column 'city' already"},
         {"drop age, age", "column 'age' is named twice"},
         {"filter age > 100\ndrop age", "no row is left before step 2"},
+        {"one-hot gap", "column 'gap' has the word 'missing' and rows without a value"},
+        {"box-cox low", "column 'low' row 2: -3 is not above 0, as box-cox needs"},
+        {"woe city", "it needs the target"},
+        {"pca age, part", "column 'part' row 3 has no value: fill it first"},
+        {"pca age, low n 3", "3 components of 2 columns and 3 rows"},
         {"filter age > old", "'old' is no number, as column 'age' holds"},
     };
     for (size_t k = 0; k < COUNT(cases); k++) {
@@ -197,7 +208,8 @@ TEST(prepare, refusals_name_column_row_and_value)
         Error err = {0};
         AUTO(frame_free) Frame *held = NULL;
         AUTO(frame_free)
-        Frame *frame = read_text(STR("age,low,city,none\n1,2,Oslo,\n2,-3,Rome,\n3,1,Oslo,\n"));
+        Frame *frame = read_text(
+            STR("age,low,city,none,gap,part\n1,2,Oslo,,missing,1\n2,-3,Rome,,,2\n3,1,Oslo,,x,\n"));
         must_parse(&recipe, str_of(cases[k].recipe));
         CHECK(!recipe_fit(&recipe, frame, &held, &err));
         if (!str_has(str_of(err.text), str_of(cases[k].want)))
@@ -235,6 +247,12 @@ TEST(prepare, documents_of_others_are_refused)
         {"{\"format\": \"clary recipe\", \"version\": 1, \"columns\": [], \"steps\": [{\"step\": \"fly\", "
          "\"columns\": [], \"learned\": {}}]}",
          "step 1: unknown step 'fly'"},
+        {"{\"format\": \"clary recipe\", \"version\": 1, \"columns\": [], \"steps\": [{\"step\": \"drop a\", "
+         "\"columns\": [], \"learned\": {}}]}",
+         "step 1: it has no columns"},
+        {"{\"format\": \"clary recipe\", \"version\": 1, \"columns\": [], \"steps\": [{\"step\": \"select a\", "
+         "\"columns\": [\"a\", \"a\"], \"learned\": {}}]}",
+         "step 1: column 'a' is named twice"},
     };
     for (size_t k = 0; k < COUNT(cases); k++) {
         RECIPE(recipe);

@@ -203,6 +203,9 @@ static bool quantile_apply(const Step *step, Frame *table, TableRole role UNUSED
             !json_doubles(json_get(all, arena_cstr(&arena, c->name)), &arena, &q, &n, err))
             return false;
         if (!n) return error_set(err, ERROR_INVALID, "the document has no quantiles");
+        for (int32_t k = 0; k < n; k++)
+            if (!(q[k] >= q[MAX(k - 1, 0)]))
+                return error_set(err, ERROR_INVALID, "the document's quantiles do not rise");
         for (int64_t i = 0; i < c->n_rows; i++) {
             double x = c->f64[i];
             if (isnan(x)) continue;

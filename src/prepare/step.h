@@ -148,7 +148,6 @@ void table_splice(Frame *table, int32_t at, int32_t n_remove, const Column *inse
 void table_remove(Frame *table, int32_t at);
 /* A column of n_rows zeros; its name must be new. */
 bool number_column(Frame *table, Str name, Column *ret_column, Error *err);
-bool table_add(Frame *table, const Column *column, Error *err);
 
 /* Keeps the rows with keep[row] != 0; the others go to *ret_rest unless that is NULL. */
 bool table_keep(Frame *table, const uint8_t *keep, Frame **ret_rest, Error *err);

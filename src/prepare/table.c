@@ -134,6 +134,9 @@ static bool name_is_new(const Frame *table, Str name, Error *err)
 
 bool number_column(Frame *table, Str name, Column *ret_column, Error *err)
 {
+    if (table->n_columns >= TABLE_COLUMNS_MAX)
+        return error_set(err, ERROR_LIMIT, "the table would have more than %d columns",
+                         TABLE_COLUMNS_MAX);
     if (!name_is_new(table, name, err)) return false;
     Column c = {.name = arena_str(&table->arena, name),
                 .type = COLUMN_NUMBER,
@@ -141,13 +144,6 @@ bool number_column(Frame *table, Str name, Column *ret_column, Error *err)
                 .f64 = data_array(double, table->n_rows, what, err)};
     if (!c.f64) return false;
     *ret_column = c;
-    return true;
-}
-
-bool table_add(Frame *table, const Column *column, Error *err)
-{
-    if (!name_is_new(table, column->name, err)) return false;
-    table_splice(table, table->n_columns, 0, column, 1);
     return true;
 }
 
@@ -241,17 +237,39 @@ void levels_clear(Levels *levels)
     arena_clear(&levels->arena);
 }
 
+/* A dictionary column knows its words: only those that occur count. */
+static bool used_words(const Column *c, Dictionary *dictionary, int32_t *codes, Error *err)
+{
+    AUTO_DATA int32_t *code_of = data_array(int32_t, c->n_categories, what, err);
+    if (!code_of) return false;
+    for (int64_t i = 0; i < c->n_rows; i++) {
+        int32_t code = c->codes[i];
+        if (code >= 0 && !code_of[code])
+            code_of[code] = dictionary_add(dictionary, c->categories[code]) + 1;
+        codes[i] = code < 0 ? -1 : code_of[code] - 1;
+    }
+    return true;
+}
+
+static void printed_words(const Column *c, Dictionary *dictionary, int32_t *codes)
+{
+    ARENA(scratch);
+    for (int64_t i = 0; i < c->n_rows; i++) {
+        codes[i] = cell_missing(c, i) ? -1
+                                      : dictionary_add(dictionary, column_text(c, i, &scratch));
+        if (i % 4096 == 0) arena_clear(&scratch);
+    }
+}
+
 bool levels_of(const Column *c, Levels *levels, Error *err)
 {
     Dictionary dictionary = DICTIONARY(&levels->arena);
     levels->codes = data_array(int32_t, c->n_rows, what, err);
     if (!levels->codes) return false;
-    ARENA(scratch);
-    for (int64_t i = 0; i < c->n_rows; i++) {
-        levels->codes[i] = -1;
-        if (cell_missing(c, i)) continue;
-        levels->codes[i] = dictionary_add(&dictionary, column_text(c, i, &scratch));
-        if (i % 4096 == 0) arena_clear(&scratch);
+    if (c->type == COLUMN_CATEGORY) {
+        if (!used_words(c, &dictionary, levels->codes, err)) return false;
+    } else {
+        printed_words(c, &dictionary, levels->codes);
     }
     levels->n = dictionary.n;
     levels->words = arena_array(&levels->arena, Str, dictionary.n);
@@ -267,22 +285,35 @@ bool levels_of(const Column *c, Levels *levels, Error *err)
     return true;
 }
 
+/* -2: the word is not known. */
+static int32_t known(const Dictionary *dictionary, Str word)
+{
+    int32_t code = dictionary_find(dictionary, word);
+    return code < 0 ? -2 : code;
+}
+
 bool codes_in(const Column *c, const Json *words, int32_t **ret_codes, Error *err)
 {
     ARENA(arena);
+    ARENA(scratch);
     Dictionary dictionary = DICTIONARY(&arena);
     AUTO_DATA int32_t *codes = data_array(int32_t, c->n_rows, what, err);
     if (!codes) return false;
-    for (size_t k = 0; words && words->type == JSON_ARRAY && k < words->n; k++)
-        dictionary_add(&dictionary, words->items[k]->text);
-    ARENA(scratch);
+    for (size_t k = 0; words && words->type == JSON_ARRAY && k < words->n; k++) {
+        Str word = words->items[k]->type == JSON_STRING ? words->items[k]->text : STR("");
+        if (dictionary_add(&dictionary, word) != (int32_t)k)
+            return error_set(err, ERROR_INVALID, "the document has the word '%.*s' twice",
+                             STR_ARG(word));
+    }
+    int32_t *code_of = arena_array(&arena, int32_t, c->n_categories);
+    for (int32_t k = 0; k < c->n_categories; k++) code_of[k] = known(&dictionary, c->categories[k]);
     for (int64_t i = 0; i < c->n_rows; i++) {
-        int32_t code = -1;
-        if (!cell_missing(c, i)) {
-            code = dictionary_find(&dictionary, column_text(c, i, &scratch));
-            if (code < 0) code = -2;
-        }
-        codes[i] = code;
+        if (cell_missing(c, i))
+            codes[i] = -1;
+        else if (c->type == COLUMN_CATEGORY)
+            codes[i] = code_of[c->codes[i]];
+        else
+            codes[i] = known(&dictionary, column_text(c, i, &scratch));
         if (i % 4096 == 0) arena_clear(&scratch);
     }
     *ret_codes = STEAL(codes);

@@ -100,7 +100,9 @@ def test_examples_of_the_page_run():
         done = subprocess.run(command, shell=True, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
         assert done.stdout == re.sub(r"(?m)^    ", "", wanted), "%s\n%s" % (command, done.stdout)
     # every example of a step parses
-    for line in re.findall(r"(?m)^`([^`]+)`: .*\.$", page):
+    examples = re.findall(r"(?m)^`([^`]+)`: .*\.$", page)
+    assert len(examples) > 30, examples
+    for line in examples:
         done = subprocess.run(["clary", "prepare", write("none.csv", "qqq\n1\n"), "-s", line], stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, universal_newlines=True)
         assert "--step 1, line" not in done.stderr, done.stderr
