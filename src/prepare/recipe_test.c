@@ -359,3 +359,17 @@ TEST(prepare, two_classes_and_more)
                        STR("leave-one-out w target y positive no"), &arena),
               STR("w,y\n0,no\n1,yes\n0.3333333333333333,yes\n"));
 }
+
+TEST(prepare, balance_evens_classes_out)
+{
+    ARENA(arena);
+    static const char table[] =
+        "x,c,d,y\n1,a,2024-01-01,no\n2,b,,no\n3,a,2024-01-03,no\n4,,2024-01-04,yes\n";
+    CHECK_STR(prepared(str_of(table), STR("balance y by over"), &arena),
+              STR("x,c,d,y\n1,a,2024-01-01,no\n2,b,,no\n3,a,2024-01-03,no\n4,,2024-01-04,yes\n"
+                  "4,,2024-01-04,yes\n4,,2024-01-04,yes\n"));
+    Str under = prepared(str_of(table), STR("balance y by under seed 3\nselect y"), &arena);
+    CHECK_STR(under, STR("y\nno\nyes\n"));
+    CHECK_STR(prepared(str_of(table), STR("balance y\nselect weight"), &arena),
+              STR("weight\n0.6666666666666666\n0.6666666666666666\n0.6666666666666666\n2\n"));
+}

@@ -154,6 +154,9 @@ bool table_keep(Frame *table, const uint8_t *keep, Frame **ret_rest, Error *err)
 
 bool column_statistics(const Column *c, Univariate *ret, Error *err);
 
+/* The rows in this order, each as often as it is named. */
+bool table_gather(Frame *table, const int64_t *rows, int64_t n, Error *err);
+
 /* Codes of the distinct values in the order in which people expect them: numbers by value, else bytewise.
  * codes[row] is -1 where missing; words are what column_text prints. */
 typedef struct Levels {

@@ -35,5 +35,6 @@ const StepKind *const step_kinds[] = {
     &pca_step,
     &drop_correlated_step,
     &drop_vif_step,
+    &balance_step,
     NULL,
 };

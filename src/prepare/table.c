@@ -229,6 +229,46 @@ bool table_keep(Frame *table, const uint8_t *keep, Frame **ret_rest, Error *err)
     return true;
 }
 
+static bool gather_array(void **values, size_t size, const int64_t *rows, int64_t n, Error *err)
+{
+    if (!*values) return true;
+    char *out = data_alloc((size_t)n, size, what, err);
+    if (!out) return false;
+    for (int64_t i = 0; i < n; i++)
+        memcpy(out + (size_t)i * size, (char *)*values + (size_t)rows[i] * size, size);
+    data_free(*values);
+    *values = out;
+    return true;
+}
+
+static bool gather_valid(Column *c, const int64_t *rows, int64_t n, Error *err)
+{
+    if (!c->valid) return true;
+    uint64_t *out = data_array(uint64_t, (n + 63) / 64, what, err);
+    if (!out) return false;
+    for (int64_t i = 0; i < n; i++)
+        out[i >> 6] |= (c->valid[rows[i] >> 6] >> (rows[i] & 63) & 1) << (i & 63);
+    data_free(c->valid);
+    c->valid = out;
+    return true;
+}
+
+bool table_gather(Frame *table, const int64_t *rows, int64_t n, Error *err)
+{
+    for (int32_t j = 0; j < table->n_columns; j++) {
+        Column *c = &table->columns[j];
+        if (!gather_valid(c, rows, n, err) ||
+            !gather_array((void **)&c->f64, sizeof(double), rows, n, err) ||
+            !gather_array((void **)&c->codes, sizeof(int32_t), rows, n, err) ||
+            !gather_array((void **)&c->time_us, sizeof(int64_t), rows, n, err) ||
+            !gather_array((void **)&c->bools, sizeof(uint8_t), rows, n, err))
+            return false;
+        c->n_rows = n;
+    }
+    table->n_rows = n;
+    return true;
+}
+
 /* ---- levels ---- */
 
 void levels_clear(Levels *levels)
