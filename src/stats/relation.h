@@ -17,6 +17,16 @@ bool pearson_matrix(Pool *pool, const double *const *columns, int32_t n_cols, in
 bool spearman_matrix(Pool *pool, const Sorted *const *sorted, int32_t n_cols, int64_t n_rows,
                      double *ret_rho, Error *err);
 
+/* The same without copies, of columns as they lie in a frame.  centers: about the columns' means, which keeps the sums exact (0 for empty
+ * ones).  missing: some value is not finite; such values are left out.  Any of the results may be NULL. */
+bool pearson_blocks(Pool *pool, const Numbers *columns, const double *centers, int32_t n_cols,
+                    int64_t n_rows, bool missing, double *ret_r, double *ret_covariance,
+                    int64_t *ret_counts, Error *err);
+
+/* Spearman's rho from average ranks (sorted_ranks, sorted_ranks_f32) with NaN where a value is missing; n_values: of each column. */
+bool spearman_ranked(Pool *pool, const Numbers *ranks, const int64_t *n_values, int32_t n_cols,
+                     int64_t n_rows, double *ret_rho, Error *err);
+
 /* Kendall's tau-b of two columns without missing values, in n log n steps (Knight 1966); NaN when one is constant. */
 bool kendall_tau(const double *x, const double *y, int64_t n, double *ret_tau, Error *err);
 

@@ -158,8 +158,9 @@ static size_t collect_doubles_rows(const double *x, size_t n, Keyed *keys)
     return k;
 }
 
-bool sorted_make(const Numbers *numbers, bool with_rows, SortSpace *space, Sorted *ret_sorted,
-                 Error *err)
+/* Sorts in `space` and unpacks into the buffer that the sort has left free, or into `out` where that has arrays. */
+static bool sort_into(const Numbers *numbers, bool with_rows, SortSpace *space, Sorted *out,
+                      Error *err)
 {
     size_t n = (size_t)numbers->n, m;
     bool single = numbers->f32 != NULL;
@@ -169,40 +170,76 @@ bool sorted_make(const Numbers *numbers, bool with_rows, SortSpace *space, Sorte
     assert(n < UINT32_MAX);
     /* One element more: the last missing value is written and then not counted. */
     if (!space_need(space, (n + 1) * width, err)) return false;
-    Sorted out = {.n_rows = numbers->n};
-    if (single)
-        out.f32 = data_array(float, n, "a sorted column", err);
+    const void *keys;
+    if (single && with_rows) {
+        m = collect_floats_rows(numbers->f32, n, space->a);
+        keys = sort_u32_rows(space->a, space->b, m);
+    } else if (single) {
+        m = collect_floats(numbers->f32, n, space->a);
+        keys = sort_u32(space->a, space->b, m);
+    } else if (with_rows) {
+        m = collect_doubles_rows(numbers->f64, n, space->a);
+        keys = sort_u64_rows(space->a, space->b, m);
+    } else {
+        m = collect_doubles(numbers->f64, n, space->a);
+        keys = sort_u64(space->a, space->b, m);
+    }
+    void *values = keys == space->a ? space->b : space->a;
+    if (!out->f32 && !out->f64) { /* a value and its row are no larger than its key */
+        if (single)
+            out->f32 = values;
+        else
+            out->f64 = values;
+        if (with_rows) out->rows = (uint32_t *)((char *)values + n * (single ? 4 : 8));
+    }
+    if (single && with_rows) {
+        const uint64_t *k = keys;
+        for (size_t i = 0; i < m; i++) {
+            out->f32[i] = float_of_key((uint32_t)(k[i] >> 32));
+            out->rows[i] = (uint32_t)k[i];
+        }
+    } else if (single) {
+        const uint32_t *k = keys;
+        for (size_t i = 0; i < m; i++) out->f32[i] = float_of_key(k[i]);
+    } else if (with_rows) {
+        const Keyed *k = keys;
+        for (size_t i = 0; i < m; i++) {
+            out->f64[i] = double_of_key(k[i].key);
+            out->rows[i] = k[i].row;
+        }
+    } else {
+        const uint64_t *k = keys;
+        for (size_t i = 0; i < m; i++) out->f64[i] = double_of_key(k[i]);
+    }
+    out->n = (int64_t)m;
+    out->n_rows = numbers->n;
+    return true;
+}
+
+bool sorted_view(const Numbers *numbers, bool with_rows, SortSpace *space, Sorted *ret_sorted,
+                 Error *err)
+{
+    Sorted out = {0};
+    if (!sort_into(numbers, with_rows, space, &out, err)) return false;
+    *ret_sorted = out;
+    return true;
+}
+
+bool sorted_make(const Numbers *numbers, bool with_rows, SortSpace *space, Sorted *ret_sorted,
+                 Error *err)
+{
+    Sorted out = {0};
+    if (numbers->f32)
+        out.f32 = data_array(float, numbers->n, "a sorted column", err);
     else
-        out.f64 = data_array(double, n, "a sorted column", err);
-    if (with_rows) out.rows = data_array(uint32_t, n, "the order of a column", err);
-    if ((!out.f32 && !out.f64) || (with_rows && !out.rows)) {
+        out.f64 = data_array(double, numbers->n, "a sorted column", err);
+    if (with_rows && (out.f32 || out.f64))
+        out.rows = data_array(uint32_t, numbers->n, "the order of a column", err);
+    if ((!out.f32 && !out.f64) || (with_rows && !out.rows) ||
+        !sort_into(numbers, with_rows, space, &out, err)) {
         sorted_clear(&out);
         return false;
     }
-    if (single && with_rows) {
-        m = collect_floats_rows(numbers->f32, n, space->a);
-        const uint64_t *keys = sort_u32_rows(space->a, space->b, m);
-        for (size_t i = 0; i < m; i++) {
-            out.f32[i] = float_of_key((uint32_t)(keys[i] >> 32));
-            out.rows[i] = (uint32_t)keys[i];
-        }
-    } else if (single) {
-        m = collect_floats(numbers->f32, n, space->a);
-        const uint32_t *keys = sort_u32(space->a, space->b, m);
-        for (size_t i = 0; i < m; i++) out.f32[i] = float_of_key(keys[i]);
-    } else if (with_rows) {
-        m = collect_doubles_rows(numbers->f64, n, space->a);
-        const Keyed *keys = sort_u64_rows(space->a, space->b, m);
-        for (size_t i = 0; i < m; i++) {
-            out.f64[i] = double_of_key(keys[i].key);
-            out.rows[i] = keys[i].row;
-        }
-    } else {
-        m = collect_doubles(numbers->f64, n, space->a);
-        const uint64_t *keys = sort_u64(space->a, space->b, m);
-        for (size_t i = 0; i < m; i++) out.f64[i] = double_of_key(keys[i]);
-    }
-    out.n = (int64_t)m;
     *ret_sorted = out;
     return true;
 }
@@ -265,23 +302,41 @@ void sorted_ranks(const Sorted *sorted, double *ranks)
     }
 }
 
-/* The deviations below and above the center are two ascending lists: walk both up to the middle. */
+void sorted_ranks_f32(const Sorted *sorted, float *ranks)
+{
+    assert(sorted->n_rows <= RANKS_F32_MAX);
+    if (sorted->n < sorted->n_rows)
+        for (int64_t i = 0; i < sorted->n_rows; i++) ranks[i] = NAN;
+    for (int64_t i = 0; i < sorted->n;) {
+        int64_t end = i + 1;
+        double value = sorted_at(sorted, i);
+        while (end < sorted->n && sorted_at(sorted, end) == value) end++;
+        float rank = (float)(i + 1 + end) / 2;
+        for (; i < end; i++) ranks[sorted->rows[i]] = rank;
+    }
+}
+
+/* Deviation number k (from 0) in order.  Those below and above the center are two ascending lists; i of the first k + 1 come from below,
+ * where i is found by halving. */
+static double deviation_at(const Sorted *sorted, double center, int64_t up, int64_t k)
+{
+    int64_t above = sorted->n - up, low = MAX((int64_t)0, k + 1 - above), high = MIN(k + 1, up);
+    while (low < high) {
+        int64_t i = low + (high - low) / 2;
+        if (center - sorted_at(sorted, up - 1 - i) < sorted_at(sorted, up + k - i) - center)
+            low = i + 1;
+        else
+            high = i;
+    }
+    double below_last = low > 0 ? center - sorted_at(sorted, up - low) : 0,
+           above_last = k - low >= 0 ? sorted_at(sorted, up + k - low) - center : 0;
+    return MAX(below_last, above_last);
+}
+
 double sorted_median_deviation(const Sorted *sorted, double center)
 {
-    int64_t n = sorted->n, up = sorted_below(sorted, center), down = up - 1;
+    int64_t n = sorted->n, up = sorted_below(sorted, center);
     if (!n) return NAN;
-    double last = 0, before = 0;
-    for (int64_t k = 0; k <= n / 2; k++) {
-        double below = down >= 0 ? center - sorted_at(sorted, down) : INFINITY;
-        double above = up < n ? sorted_at(sorted, up) - center : INFINITY;
-        before = last;
-        if (below <= above) {
-            last = below;
-            down--;
-        } else {
-            last = above;
-            up++;
-        }
-    }
-    return n % 2 ? last : (before + last) / 2;
+    double last = deviation_at(sorted, center, up, n / 2);
+    return n % 2 ? last : (deviation_at(sorted, center, up, n / 2 - 1) + last) / 2;
 }

@@ -34,6 +34,10 @@ bool sorted_make(const Numbers *numbers, bool with_rows, SortSpace *space, Sorte
                  Error *err);
 void sorted_clear(Sorted *sorted);
 
+/* The same, but the result lies in `space`: valid until that is used again or cleared, and not to be cleared itself. */
+bool sorted_view(const Numbers *numbers, bool with_rows, SortSpace *space, Sorted *ret_sorted,
+                 Error *err);
+
 static inline double numbers_at(const Numbers *numbers, int64_t i)
 {
     return numbers->f32 ? (double)numbers->f32[i] : numbers->f64[i];
@@ -53,6 +57,8 @@ int64_t sorted_up_to(const Sorted *sorted, double x);
 
 /* Average ranks, from 1, by row; NaN where the value is missing.  Needs rows.  ranks has n_rows elements. */
 void sorted_ranks(const Sorted *sorted, double *ranks);
+enum { RANKS_F32_MAX = 1 << 23 }; /* rows up to which floats hold average ranks exactly */
+void sorted_ranks_f32(const Sorted *sorted, float *ranks);
 
 /* Median of |x - center|; NaN when empty. */
 double sorted_median_deviation(const Sorted *sorted, double center);
