@@ -1,7 +1,8 @@
 /* The profile of a table: a pass over each column, then over pairs.
  *
- * Columns are taken by the pool one at a time.  A numeric column is sorted once; quantiles, counts, histogram and outliers are read off, and its
- * order is kept for rank correlations while those are wanted. */
+ * Columns are taken by the pool one at a time.  A numeric column is sorted once, in memory that the next column uses again; quantiles,
+ * counts, histogram and outliers are read off, and its ranks are kept for rank correlations (as floats: as large as the column) while
+ * those are wanted. */
 
 #include "explore/profile.h"
 
@@ -19,9 +20,10 @@ enum { SEED = 20261125 };
 
 typedef struct Work {
     Profile *profile;
-    double **numbers; /* numeric columns as doubles, for the pairs; NULL where there is no need */
-    Sorted *sorted;
-    bool keep_order;
+    Numbers *ranks; /* of numeric columns, for the pairs; empty where there is no need */
+    bool keep_ranks;
+    SortSpace *spaces; /* of sorts, used again by the next column: as many as threads at most */
+    int n_spaces;
     Error err;
     bool failed;
     pthread_mutex_t *mutex;
@@ -68,29 +70,70 @@ static Str number_text(double x, bool single, Arena *arena)
     return arena_str(arena, (Str){text, n});
 }
 
-static bool profile_numbers(Work *work, int32_t j, const Numbers *numbers, ColumnProfile *c,
-                            Error *err)
+static SortSpace space_take(Work *work)
 {
     SortSpace space = {0};
+    pthread_mutex_lock(work->mutex);
+    if (work->n_spaces) space = work->spaces[--work->n_spaces];
+    pthread_mutex_unlock(work->mutex);
+    return space;
+}
+
+static void space_give(Work *work, SortSpace space)
+{
+    pthread_mutex_lock(work->mutex);
+    work->spaces[work->n_spaces++] = space;
+    pthread_mutex_unlock(work->mutex);
+}
+
+/* Average ranks as floats where those hold them exactly. */
+static bool ranks_of(const Sorted *sorted, Numbers *ret_ranks, Error *err)
+{
+    Numbers ranks = {.n = sorted->n_rows};
+    if (ranks.n <= RANKS_F32_MAX) {
+        float *to = data_array(float, ranks.n, "ranks of a column", err);
+        if (to) sorted_ranks_f32(sorted, to);
+        ranks.f32 = to;
+    } else {
+        double *to = data_array(double, ranks.n, "ranks of a column", err);
+        if (to) sorted_ranks(sorted, to);
+        ranks.f64 = to;
+    }
+    if (!ranks.f32 && !ranks.f64) return false;
+    *ret_ranks = ranks;
+    return true;
+}
+
+static void ranks_clear(Numbers *ranks)
+{
+    data_free((void *)ranks->f32);
+    data_free((void *)ranks->f64);
+    *ranks = (Numbers){0};
+}
+
+/* ret_ranks: NULL where they are not wanted. */
+static bool profile_numbers(Work *work, const Numbers *numbers, ColumnProfile *c,
+                            Numbers *ret_ranks, Error *err)
+{
+    SortSpace space = space_take(work);
     Sorted sorted;
-    bool ok = sorted_make(numbers, work->keep_order, &space, &sorted, err);
-    sort_space_clear(&space);
+    bool ok = sorted_view(numbers, ret_ranks != NULL, &space, &sorted, err);
+    if (ok) {
+        univariate_of(numbers, &sorted, &c->number);
+        c->n = c->number.n + c->number.infinite;
+        c->missing = c->number.missing;
+        c->distinct = c->number.distinct;
+        fill_histogram(&sorted, c);
+        ok = !ret_ranks || ranks_of(&sorted, ret_ranks, err);
+    }
+    space_give(work, space);
     if (!ok) return false;
-    univariate_of(numbers, &sorted, &c->number);
-    c->n = c->number.n + c->number.infinite;
-    c->missing = c->number.missing;
-    c->distinct = c->number.distinct;
-    fill_histogram(&sorted, c);
     pthread_mutex_lock(work->mutex);
     for (int i = 0; i < c->number.n_top && i < PROFILE_TOP; i++)
         c->top[c->n_top++] = (ProfileValue){
             number_text(c->number.top[i].value, numbers->f32 != NULL, &work->profile->arena),
             c->number.top[i].count};
     pthread_mutex_unlock(work->mutex);
-    if (work->keep_order)
-        work->sorted[j] = sorted;
-    else
-        sorted_clear(&sorted);
     return true;
 }
 
@@ -219,16 +262,15 @@ static bool profile_time(const Column *column, ColumnProfile *c, Error *err)
     return ok;
 }
 
-static bool profile_bool(Work *work, int32_t j, const Column *column, ColumnProfile *c, Error *err)
+static bool profile_bool(Work *work, const Column *column, ColumnProfile *c, Error *err)
 {
     AUTO_DATA double *values = data_array(double, column->n_rows, "truths of a column", err);
     if (!values) return false;
     for (int64_t i = 0; i < column->n_rows; i++)
         values[i] = column_is_valid(column, i) ? column->bools[i] : NAN;
-    bool ok = profile_numbers(work, j, &(Numbers){.f64 = values, .n = column->n_rows}, c, err);
+    bool ok = profile_numbers(work, &(Numbers){.f64 = values, .n = column->n_rows}, c, NULL, err);
     for (int i = 0; i < c->n_top; i++)
         c->top[i].text = c->number.top[i].value != 0 ? STR("true") : STR("false");
-    if (work->keep_order) sorted_clear(&work->sorted[j]);
     return ok;
 }
 
@@ -256,15 +298,15 @@ static void profile_columns(void *arg, size_t chunk, size_t begin, size_t end)
             .name = column->name, .type = column->type, .n_rows = column->n_rows, .entropy = NAN};
         switch (column->type) {
         case COLUMN_NUMBER:
-            ok = profile_numbers(work, (int32_t)j,
-                                 &(Numbers){column->f32, column->f64, column->n_rows}, c, &err);
+            ok = profile_numbers(work, &(Numbers){column->f32, column->f64, column->n_rows}, c,
+                                 work->keep_ranks ? &work->ranks[j] : NULL, &err);
             c->entropy = entropy_of_top(c);
             break;
         case COLUMN_CATEGORY: ok = profile_category(column, c, &err); break;
         case COLUMN_TEXT: ok = profile_text(column, c, &err); break;
         case COLUMN_TIME: ok = profile_time(column, c, &err); break;
         case COLUMN_BOOL:
-            ok = profile_bool(work, (int32_t)j, column, c, &err);
+            ok = profile_bool(work, column, c, &err);
             c->entropy = entropy_of_top(c);
             break;
         }
@@ -278,61 +320,111 @@ static void profile_columns(void *arg, size_t chunk, size_t begin, size_t end)
 
 /* ---- rows ---- */
 
-static uint64_t cell_hash(const Column *column, int64_t i)
+enum { ROWS_BLOCK = 1024, ROWS_CHUNK = 65536 };
+
+typedef struct Rows {
+    const Frame *frame;
+    double *hashes;
+    int64_t *missing_cells, *complete_rows; /* one a chunk */
+} Rows;
+
+#define MISSING_HASH 0x9e3779b97f4a7c15u
+
+static inline uint64_t mix_cell(uint64_t state, uint64_t bits)
 {
-    if (!column_is_valid(column, i)) return 0x9e3779b97f4a7c15u;
-    uint64_t bits = 0;
-    double x;
-    switch (column->type) {
-    case COLUMN_NUMBER:
-        x = (column->f32 ? (double)column->f32[i] : column->f64[i]) + 0.0;
-        memcpy(&bits, &x, sizeof bits);
-        break;
-    case COLUMN_CATEGORY: bits = (uint64_t)column->codes[i] + 1; break;
-    case COLUMN_TEXT:
-        bits = hash_bytes(column->text + column->offsets[i],
-                          (size_t)(column->offsets[i + 1] - column->offsets[i]), SEED);
-        break;
-    case COLUMN_TIME: bits = (uint64_t)column->time_us[i]; break;
-    case COLUMN_BOOL: bits = column->bools[i]; break;
+    state = (state ^ bits) * 0xd1342543de82ef95u;
+    return state ^ state >> 32;
+}
+
+/* One column's share in the hashes of rows [begin, end), and which lack a value. */
+static int64_t hash_column(const Column *column, int64_t begin, int64_t end, uint64_t *state,
+                           uint8_t *holes)
+{
+    int64_t missing = 0;
+    size_t n = (size_t)(end - begin);
+    if (column->type == COLUMN_NUMBER && column->f32) {
+        const float *x = column->f32 + begin;
+        for (size_t i = 0; i < n; i++) {
+            float value = x[i] + 0.0f; /* -0 becomes 0 */
+            uint32_t bits;
+            bool hole = value != value;
+            memcpy(&bits, &value, sizeof bits);
+            state[i] = mix_cell(state[i], hole ? MISSING_HASH : bits);
+            holes[i] |= hole;
+            missing += hole;
+        }
+        return missing;
     }
-    return random_mix(bits);
+    for (size_t i = 0; i < n; i++) {
+        int64_t row = begin + (int64_t)i;
+        uint64_t bits = MISSING_HASH;
+        bool hole = !column_is_valid(column, row);
+        double x;
+        if (!hole) switch (column->type) {
+            case COLUMN_NUMBER:
+                x = column->f64[row] + 0.0;
+                hole = x != x;
+                if (!hole) memcpy(&bits, &x, sizeof bits);
+                break;
+            case COLUMN_CATEGORY:
+                hole = column->codes[row] < 0;
+                if (!hole) bits = (uint64_t)column->codes[row];
+                break;
+            case COLUMN_TEXT:
+                bits = hash_bytes(column->text + column->offsets[row],
+                                  (size_t)(column->offsets[row + 1] - column->offsets[row]), SEED);
+                break;
+            case COLUMN_TIME: bits = (uint64_t)column->time_us[row]; break;
+            case COLUMN_BOOL: bits = column->bools[row]; break;
+            }
+        state[i] = mix_cell(state[i], bits);
+        holes[i] |= hole;
+        missing += hole;
+    }
+    return missing;
+}
+
+static void hash_rows(void *arg, size_t chunk, size_t begin, size_t end)
+{
+    const Rows *rows = arg;
+    UNINITIALIZED uint64_t state[ROWS_BLOCK];
+    UNINITIALIZED uint8_t holes[ROWS_BLOCK];
+    for (size_t from = begin; from < end; from += ROWS_BLOCK) {
+        size_t to = MIN(from + ROWS_BLOCK, end), n = to - from;
+        memset(state, 0, sizeof state);
+        memset(holes, 0, sizeof holes);
+        for (int32_t j = 0; j < rows->frame->n_columns; j++)
+            rows->missing_cells[chunk] += hash_column(&rows->frame->columns[j], (int64_t)from,
+                                                      (int64_t)to, state, holes);
+        for (size_t i = 0; i < n; i++) {
+            rows->hashes[from + i] = (double)(random_mix(state[i]) >> 11);
+            rows->complete_rows[chunk] += !holes[i];
+        }
+    }
 }
 
 /* Rows that another row equals in every column: by 53 bits of a hash of the row. */
-static bool look_at_rows(Profile *profile, Error *err)
+static bool look_at_rows(Profile *profile, Pool *pool, Error *err)
 {
-    const Frame *frame = profile->frame;
-    int64_t n = frame->n_rows;
+    int64_t n = profile->frame->n_rows;
+    size_t chunks = chunk_count((size_t)n, ROWS_CHUNK);
+    ARENA(arena);
     AUTO_DATA double *hashes = data_array(double, n, "hashes of rows", err);
-    AUTO_DATA uint8_t *holes = hashes ? data_array(uint8_t, n, "missing values of rows", err)
-                                      : NULL;
-    AUTO_DATA uint64_t *state = holes ? data_array(uint64_t, n, "hashes of rows", err) : NULL;
-    if (!state) return false;
-    for (int32_t j = 0; j < frame->n_columns; j++) {
-        const Column *column = &frame->columns[j];
-        for (int64_t i = 0; i < n; i++) {
-            state[i] = random_mix(state[i] ^ cell_hash(column, i)) + (uint64_t)j;
-            bool missing = !column_is_valid(column, i) ||
-                           (column->type == COLUMN_NUMBER &&
-                            isnan(column->f32 ? (double)column->f32[i] : column->f64[i]));
-            holes[i] |= missing;
-            profile->missing_cells += missing;
-        }
-    }
-    for (int64_t i = 0; i < n; i++) {
-        hashes[i] = (double)(state[i] >> 11);
-        profile->complete_rows += !holes[i];
+    if (!hashes) return false;
+    Rows rows = {profile->frame, hashes, arena_array(&arena, int64_t, chunks + 1),
+                 arena_array(&arena, int64_t, chunks + 1)};
+    parallel_for(pool, (size_t)n, ROWS_CHUNK, hash_rows, &rows);
+    for (size_t c = 0; c < chunks; c++) {
+        profile->missing_cells += rows.missing_cells[c];
+        profile->complete_rows += rows.complete_rows[c];
     }
     SortSpace space = {0};
     Sorted sorted;
-    bool ok = sorted_make(&(Numbers){.f64 = hashes, .n = n}, false, &space, &sorted, err);
-    sort_space_clear(&space);
-    if (!ok) return false;
-    for (int64_t i = 1; i < sorted.n; i++)
+    bool ok = sorted_view(&(Numbers){.f64 = hashes, .n = n}, false, &space, &sorted, err);
+    for (int64_t i = 1; ok && i < sorted.n; i++)
         profile->duplicate_rows += sorted.f64[i] == sorted.f64[i - 1];
-    sorted_clear(&sorted);
-    return true;
+    sort_space_clear(&space);
+    return ok;
 }
 
 /* ---- pairs of numbers ---- */
@@ -354,41 +446,43 @@ static bool correlate(Profile *profile, Work *work, Pool *pool, Error *err)
     profile->vif = arena_array(arena, double, p + 1);
     profile->condition = NAN;
     if (!p) return true;
-    const double **columns = arena_array(arena, const double *, p);
-    AUTO_DATA double *values = data_array(double, (size_t)p *(size_t)n, "numeric columns", err);
-    if (!values) return false;
+    Numbers *numbers = arena_array(arena, Numbers, p);
+    double *centers = arena_array(arena, double, p);
+    int64_t *n_values = arena_array(arena, int64_t, p);
+    bool missing = false;
     for (int32_t j = 0; j < p; j++) {
         const Column *column = &frame->columns[profile->numbers[j]];
-        double *to = values + (size_t)j * (size_t)n;
-        for (int64_t i = 0; i < n; i++) {
-            double x = value_at(column, i);
-            to[i] = isinf(x) ? NAN : x;
-        }
-        columns[j] = to;
+        const ColumnProfile *c = &profile->columns[profile->numbers[j]];
+        numbers[j] = (Numbers){column->f32, column->f64, n};
+        centers[j] = c->number.n ? c->number.mean : 0;
+        n_values[j] = n - c->missing;
+        missing |= c->number.n < n;
     }
-    if (!pearson_matrix(pool, columns, p, n, profile->pearson, NULL, NULL, err)) return false;
+    if (!pearson_blocks(pool, numbers, centers, p, n, missing, profile->pearson, NULL, NULL, err))
+        return false;
     if (!vif_of(profile->pearson, p, profile->vif, &profile->condition, err)) return false;
-    const Sorted **sorted = arena_array(arena, const Sorted *, p);
-    if (work->keep_order) {
-        for (int32_t j = 0; j < p; j++) sorted[j] = &work->sorted[profile->numbers[j]];
-        return spearman_matrix(pool, sorted, p, n, profile->spearman, err);
+    if (work->keep_ranks) {
+        for (int32_t j = 0; j < p; j++) numbers[j] = work->ranks[profile->numbers[j]];
+        return spearman_ranked(pool, numbers, n_values, p, n, profile->spearman, err);
     }
     /* A sample of rows, evenly spaced: the table may be in order of something, which rows at random would hide as well. */
     profile->sampled = true;
     int64_t m = MIN(n, (int64_t)PROFILE_SAMPLE_ROWS);
-    AUTO_DATA double *some = data_array(double, (size_t)p *(size_t)m, "a sample of rows", err);
+    AUTO_DATA double *some = data_array(double, m, "a sample of rows", err);
     if (!some) return false;
-    Sorted *own = arena_array(arena, Sorted, p);
     SortSpace space = {0};
     bool ok = true;
+    Numbers *ranks = arena_array(arena, Numbers, p);
     for (int32_t j = 0; j < p && ok; j++) {
-        double *to = some + (size_t)j * (size_t)m;
-        for (int64_t i = 0; i < m; i++) to[i] = columns[j][i * n / m];
-        ok = sorted_make(&(Numbers){.f64 = to, .n = m}, true, &space, &own[j], err);
-        sorted[j] = &own[j];
+        Sorted sorted;
+        for (int64_t i = 0; i < m; i++)
+            some[i] = value_at(&frame->columns[profile->numbers[j]], i * n / m);
+        ok = sorted_view(&(Numbers){.f64 = some, .n = m}, true, &space, &sorted, err) &&
+             ranks_of(&sorted, &ranks[j], err);
+        if (ok) n_values[j] = sorted.n;
     }
-    ok = ok && spearman_matrix(pool, sorted, p, m, profile->spearman, err);
-    for (int32_t j = 0; j < p; j++) sorted_clear(&own[j]);
+    ok = ok && spearman_ranked(pool, ranks, n_values, p, m, profile->spearman, err);
+    for (int32_t j = 0; j < p; j++) ranks_clear(&ranks[j]);
     sort_space_clear(&space);
     return ok;
 }
@@ -479,16 +573,19 @@ bool profile_make(const Frame *frame, int32_t target, Pool *pool, Profile **ret_
 
     pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
     Work work = {.profile = profile,
-                 .sorted = arena_array(&profile->arena, Sorted, frame->n_columns + 1),
-                 .keep_order = (double)profile->n_numbers * (double)frame->n_rows <=
+                 .ranks = arena_array(&profile->arena, Numbers, frame->n_columns + 1),
+                 .keep_ranks = (double)profile->n_numbers * (double)frame->n_rows <=
                                PROFILE_CELLS_MAX,
+                 .spaces = arena_array(&profile->arena, SortSpace, pool_threads(pool) + 1),
                  .mutex = &mutex};
-    parallel_for(pool, (size_t)frame->n_columns, 1, profile_columns, &work);
-    bool ok = !work.failed;
-    if (!ok && err) *err = work.err;
-    ok = ok && look_at_rows(profile, err) && correlate(profile, &work, pool, err) &&
+    /* Rows first: what they need is given back before ranks are kept. */
+    bool ok = look_at_rows(profile, pool, err);
+    if (ok) parallel_for(pool, (size_t)frame->n_columns, 1, profile_columns, &work);
+    for (int i = 0; i < work.n_spaces; i++) sort_space_clear(&work.spaces[i]);
+    if (work.failed && err) *err = work.err;
+    ok = ok && !work.failed && correlate(profile, &work, pool, err) &&
          relate_to_target(profile, err);
-    for (int32_t j = 0; j < frame->n_columns; j++) sorted_clear(&work.sorted[j]);
+    for (int32_t j = 0; j < frame->n_columns; j++) ranks_clear(&work.ranks[j]);
     if (!ok) {
         profile_free(profile);
         return false;
