@@ -42,12 +42,12 @@ static bool add_weights(const Step *step, Frame *table, Error *err)
     Column *c = frame_column(table, step->columns[0]), out;
     const Json *words = json_get(step_learned(step), "classes");
     double *weights;
-    int32_t n, *codes;
+    AUTO_DATA int32_t *codes = NULL;
+    int32_t n;
     if (!c) return true; /* rows to be predicted have no class */
     if (!json_doubles(json_get(step_learned(step), "weights"), &arena, &weights, &n, err) ||
         !codes_in(c, words, &codes, err))
         return false;
-    AUTO_DATA int32_t *owned = codes;
     if (!number_column(table, STR("weight"), &out, err)) return false;
     for (int64_t i = 0; i < c->n_rows; i++)
         out.f64[i] = codes[i] >= 0 && codes[i] < n ? weights[codes[i]] : 1;
@@ -118,11 +118,10 @@ static bool balance_apply(const Step *step, Frame *table, TableRole role, Error 
     if (by == BY_WEIGHT) return add_weights(step, table, err);
     if (role != TABLE_TRAIN) return true;
     LEVELS(levels);
-    int64_t *rows;
+    AUTO_DATA int64_t *rows = NULL;
     if (!levels_of(frame_column(table, step->columns[0]), &levels, err)) return false;
     int64_t *start = arena_array(&levels.arena, int64_t, levels.n + 1);
     if (!rows_by_class(&levels, table->n_rows, start, &rows, err)) return false;
-    AUTO_DATA int64_t *owned = rows;
     uint64_t seed = (uint64_t)step_number(step, "seed");
     return by == BY_OVER ? oversample(table, &levels, start, rows, seed, err)
                          : undersample(table, &levels, start, rows, seed, err);

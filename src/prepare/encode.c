@@ -61,11 +61,10 @@ static bool ordinal_apply(const Step *step, Frame *table, TableRole role UNUSED,
     for (int32_t j = 0; j < step->n_columns; j++) {
         Column *c, out;
         const Json *words;
-        int32_t *codes;
+        AUTO_DATA int32_t *codes = NULL;
         if (!step_column(step, table, step->columns[j], TAKES_ALL, &c, err) ||
             !learned_words(step, c->name, &words, err) || !codes_in(c, words, &codes, err))
             return false;
-        AUTO_DATA int32_t *owned = codes;
         out = (Column){.name = c->name, .type = COLUMN_NUMBER, .n_rows = c->n_rows};
         out.f64 = data_array(double, c->n_rows, "the codes", err);
         if (!out.f64) return false;
@@ -148,11 +147,10 @@ static bool one_hot_apply(const Step *step, Frame *table, TableRole role UNUSED,
     for (int32_t j = 0; j < step->n_columns; j++) {
         Column *c;
         const Json *words;
-        int32_t *codes;
+        AUTO_DATA int32_t *codes = NULL;
         if (!step_column(step, table, step->columns[j], TAKES_ALL, &c, err) ||
             !learned_words(step, c->name, &words, err) || !codes_in(c, words, &codes, err))
             return false;
-        AUTO_DATA int32_t *owned = codes;
         if (words->n > ONE_HOT_MAX)
             return error_set(err, ERROR_LIMIT,
                              "column '%.*s' has %zu words, at most %d become columns; "
@@ -234,7 +232,8 @@ static bool count_apply(const Step *step, Frame *table, TableRole role UNUSED, E
     for (int32_t j = 0; j < step->n_columns; j++) {
         Column *c, out;
         const Json *words;
-        int32_t *codes, n;
+        AUTO_DATA int32_t *codes = NULL;
+        int32_t n;
         double *counts;
         if (!step_column(step, table, step->columns[j], TAKES_ALL, &c, err) ||
             !learned_words(step, c->name, &words, err) ||
@@ -243,7 +242,6 @@ static bool count_apply(const Step *step, Frame *table, TableRole role UNUSED, E
                 &arena, &counts, &n, err) ||
             !codes_in(c, words, &codes, err))
             return false;
-        AUTO_DATA int32_t *owned = codes;
         out = (Column){.name = c->name, .type = COLUMN_NUMBER, .n_rows = c->n_rows};
         out.f64 = data_array(double, c->n_rows, "the counts", err);
         if (!out.f64) return false;

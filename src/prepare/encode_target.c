@@ -119,11 +119,10 @@ typedef double WordValue(const Step *step, const Group *group, const Group *all,
 static bool values_fit(Step *step, Frame *table, bool two_classes, WordValue *value, double unseen,
                        Error *err)
 {
-    double *y;
+    AUTO_DATA double *y = NULL;
     ARENA(arena);
     if (!words_fit(step, table, err) || !target_numbers(step, table, two_classes, &y, err))
         return false;
-    AUTO_DATA double *owned_y = y;
     Json *all_values = json_new_object(step->arena);
     json_set(step->arena, step->learned, "values", all_values);
     for (int32_t j = 0; j < step->n_columns; j++) {
@@ -153,7 +152,8 @@ static bool values_apply(const Step *step, Frame *table, Error *err)
         Column *c;
         const Json *words;
         double *values;
-        int32_t n, *codes;
+        AUTO_DATA int32_t *codes = NULL;
+        int32_t n;
         if (!step_column(step, table, step->columns[j], TAKES_ALL, &c, err) ||
             !learned_words(step, c->name, &words, err) ||
             !json_doubles(
@@ -164,7 +164,6 @@ static bool values_apply(const Step *step, Frame *table, Error *err)
             return error_set(err, ERROR_INVALID, "the document has %d values for %zu words", n,
                              words->n);
         if (!codes_in(c, words, &codes, err)) return false;
-        AUTO_DATA int32_t *owned = codes;
         Column out = {.name = c->name, .type = COLUMN_NUMBER, .n_rows = c->n_rows};
         out.f64 = data_array(double, c->n_rows, "the values", err);
         if (!out.f64) return false;
@@ -211,13 +210,13 @@ static bool out_of_fold(const Step *step, const int32_t *codes, int32_t n_words,
                         int64_t n, double *out, Error *err)
 {
     ARENA(arena);
-    int32_t *fold, n_folds = (int32_t)step_number(step, "folds");
+    AUTO_DATA int32_t *fold = NULL;
+    int32_t n_folds = (int32_t)step_number(step, "folds");
     Group *groups = arena_array(&arena, Group, n_words + 1), all;
     if (n < n_folds)
         return error_set(err, ERROR_INVALID, "%lld rows cannot be cut into %d folds", (long long)n,
                          n_folds);
     if (!folds_of(step, n, n_folds, &fold, err)) return false;
-    AUTO_DATA int32_t *owned = fold;
     double smooth = smooth_of(step);
     for (int32_t k = 0; k < n_folds; k++) {
         groups_of(codes, n_words, y, n, fold, k, groups, &all);
@@ -235,9 +234,8 @@ typedef bool TrainValues(const Step *step, const int32_t *codes, int32_t n_words
 
 static bool train_apply(const Step *step, Frame *table, TrainValues *values, Error *err)
 {
-    double *y;
+    AUTO_DATA double *y = NULL;
     if (!target_numbers(step, table, false, &y, err)) return false;
-    AUTO_DATA double *owned = y;
     for (int32_t j = 0; j < step->n_columns; j++) {
         LEVELS(levels);
         Column *c = frame_column(table, step->columns[j]);

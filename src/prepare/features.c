@@ -246,11 +246,11 @@ static bool dropped_apply(const Step *step, Frame *table, TableRole role UNUSED,
 static bool drop_correlated_fit(Step *step, Frame *table, Error *err)
 {
     ARENA(arena);
-    double *r, threshold = step_number(step, "threshold");
+    AUTO_DATA double *r = NULL;
+    double threshold = step_number(step, "threshold");
     int32_t p = step->n_columns;
     bool *dropped = arena_array(&arena, bool, p);
     if (!correlations(step, table, &r, err)) return false;
-    AUTO_DATA double *owned = r;
     for (int32_t j = 1; j < p; j++)
         for (int32_t i = 0; i < j && !dropped[j]; i++)
             dropped[j] = !dropped[i] && fabs(r[(size_t)i * (size_t)p + (size_t)j]) > threshold;
@@ -277,14 +277,14 @@ const StepKind drop_correlated_step = {
 static bool drop_vif_fit(Step *step, Frame *table, Error *err)
 {
     ARENA(arena);
-    double *r, threshold = step_number(step, "threshold");
+    AUTO_DATA double *r = NULL;
+    double threshold = step_number(step, "threshold");
     int32_t p = step->n_columns, n = p;
     bool *dropped = arena_array(&arena, bool, p);
     int32_t *left = arena_array(&arena, int32_t, p);
     double *part = arena_alloc(&arena, sizeof(double) * (size_t)p * (size_t)p);
     double *vif = arena_array(&arena, double, p), condition;
     if (!correlations(step, table, &r, err)) return false;
-    AUTO_DATA double *owned = r;
     for (;;) {
         n = 0;
         for (int32_t j = 0; j < p; j++)

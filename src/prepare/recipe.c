@@ -39,7 +39,7 @@ const StepValue *step_value(const Step *step, const char *name)
 {
     for (int k = 0; k < STEP_WORDS_MAX && step->kind->words[k].name; k++)
         if (strcmp(step->kind->words[k].name, name) == 0) return &step->values[k];
-    assert(!"the step's table has the word");
+    assert(false); /* every word that a step asks for is in its table */
     return NULL;
 }
 

@@ -151,7 +151,7 @@ TEST(prepare, refusals_name_line_and_way_out)
         const char *text, *want;
     } cases[] = {
         {"# nothing\n\nfil age with mean", "r line 3: unknown step 'fil' (did you mean 'fill'?)"},
-        {"fill age withh mean", "step 'fill' has no word 'withh' (did you mean 'with'?)"},
+        {"fill age waith mean", "step 'fill' has no word 'waith' (did you mean 'with'?)"},
         {"fill age with meen", "'with' is 'meen' (did you mean 'mean'?)"},
         {"fill with mean", "step 'fill' needs columns"},
         {"fill age with", "after 'with': a value is missing at the end"},

@@ -63,9 +63,8 @@ static bool by_class(const Column *c, double share, int64_t n_held, const uint32
 static bool by_group(const Column *c, double share, uint64_t seed, uint8_t *keep, Error *err)
 {
     LEVELS(levels);
-    uint32_t *order;
+    AUTO_DATA uint32_t *order = NULL;
     if (!levels_of(c, &levels, err) || !shuffled(seed, 1, levels.n, &order, err)) return false;
-    AUTO_DATA uint32_t *owned = order;
     ARENA(arena);
     bool *aside = arena_array(&arena, bool, levels.n + 1);
     int32_t n = (int32_t)ceil(share * levels.n - 1e-9);
@@ -116,9 +115,8 @@ static bool split_rows(const Step *step, const Frame *table, uint8_t *keep, Erro
         return step_column(step, table, step_text(step, "time"), TAKES_TIMES | TAKES_NUMBERS, &c,
                            err) &&
                by_time(c, n, keep, err);
-    uint32_t *order;
+    AUTO_DATA uint32_t *order = NULL;
     if (!shuffled(seed, 0, table->n_rows, &order, err)) return false;
-    AUTO_DATA uint32_t *owned = order;
     if (step_given(step, "stratify"))
         return step_column(step, table, step_text(step, "stratify"), TAKES_ALL, &c, err) &&
                by_class(c, share, n, order, keep, err);
