@@ -103,9 +103,8 @@ static Str lower(Str s, Arena *arena)
 
 /* What is known elsewhere but not built. */
 static const char *const not_built[] = {
-    "iterative", "tf-idf",  "count-words", "tokenization", "smote", "group-by",
-    "pivot",     "unpivot", "join",        "union",        "merge", "categorical-mapping",
-    NULL,
+    "iterative",           "smote", "group-by", "pivot", "unpivot", "join", "union", "merge",
+    "categorical-mapping", NULL,
 };
 
 static bool find_step(Str name, Arena *arena, const StepKind **ret_kind, const char **ret_words,

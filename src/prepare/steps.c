@@ -30,6 +30,7 @@ const StepKind *const step_kinds[] = {
     &woe_step,
     &cyclical_step,
     &date_parts_step,
+    &words_step,
     &bin_step,
     &polynomial_step,
     &pca_step,

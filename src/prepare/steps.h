@@ -24,6 +24,8 @@ extern const StepKind cyclical_step, date_parts_step;
 /* features.c, components.c */
 extern const StepKind bin_step, polynomial_step, drop_correlated_step, drop_vif_step, pca_step;
 
+/* words.c */
+extern const StepKind words_step;
 /* balance.c */
 extern const StepKind balance_step;
 

@@ -35,9 +35,9 @@ def read(name):
 
 def test_also_and_fitted_agree():
     train, other = os.path.join(GOLDEN, "train.csv"), os.path.join(GOLDEN, "other.csv")
-    write("recipe.txt", "target y\ndrop day, t\nfill * with mode\none-hot city, size drop first\nstandardize * except k\n")
+    write("recipe.txt", "target y\ndrop day, t, text\nfill * with mode\none-hot city, size drop first\nstandardize * except k\n")
     done = clary(train, "--also", other, "--recipe", "recipe.txt", "-o", "a.csv", "-o", "b.csv", "--save", "f.json")
-    assert "60 rows and 9 columns" in done.stderr, done.stderr
+    assert "60 rows and 10 columns" in done.stderr, done.stderr
     document = json.loads(read("f.json"))
     assert document["version"] == 1 and document["steps"][2]["learned"]["value"]["city"] == "Oslo", document
     assert clary(other, "--fitted", "f.json").stdout == read("b.csv")

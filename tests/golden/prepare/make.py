@@ -12,6 +12,7 @@ import pandas
 import scipy.stats
 import sklearn
 from sklearn import decomposition, feature_extraction, impute, preprocessing
+import sklearn.feature_extraction.text
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 HEAD = "# numpy %s, pandas %s, scikit-learn %s, scipy %s\n" % (
@@ -38,6 +39,8 @@ def make_data():
         table.loc[random.rand(n) < 0.2, "c"] = numpy.nan
         table.loc[random.rand(n) < 0.1, "city"] = None
         table.loc[3, "b"] = 250.0
+        words = ["Alpha", "beta", "gamma", "delta", "x", "a_b", "42"]
+        table["text"] = [" ".join(random.choice(words, random.randint(1, 7))) + "." for _ in range(n)]
         table["day"] = table["day"].dt.strftime("%Y-%m-%dT%H:%M:%S")
         table.to_csv(os.path.join(HERE, name + ".csv"), index=False)
 
@@ -285,6 +288,16 @@ def vif_left(train, table):
         left = left.drop(columns=varied[len(factors) - 1 - factors[::-1].argmax()])
 
 
+def texts():
+    for name, step, make in (("words_count", "words text", feature_extraction.text.CountVectorizer),
+                             ("words_tf_idf", "tf-idf text", feature_extraction.text.TfidfVectorizer)):
+        def change(train, table):
+            maker = make().fit(train["text"])
+            return pandas.DataFrame(maker.transform(table["text"]).toarray(),
+                                    columns=["text_" + w for w in maker.get_feature_names_out()])
+        case(name, "select text\n" + step, change)
+
+
 if __name__ == "__main__":
     make_data()
     missing()
@@ -297,3 +310,4 @@ if __name__ == "__main__":
     with_target()
     dates()
     features()
+    texts()
