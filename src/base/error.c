@@ -16,6 +16,7 @@ PRINTF_LIKE(3, 0)
 static void write_text(Error *err, size_t at, const char *format, va_list args)
 {
     if (at >= sizeof err->text) return;
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): the callers begin it */
     int n = vsnprintf(err->text + at, sizeof err->text - at, format, args);
     if (n >= 0 && at + (size_t)n >= sizeof err->text)
         memcpy(err->text + sizeof err->text - 4, "...", 4);

@@ -16,8 +16,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
 static const Option options[] = {
     REMOTE_OPTIONS,
     {"json", 0, NULL, "as a JSON document", false, NULL},

@@ -1,5 +1,7 @@
 /* The evaluation page: which charts an evaluation has, and how they stand on a page. */
 
+#include "evaluate/report.h"
+
 #include "evaluate/report_inside.h"
 
 #include <math.h>

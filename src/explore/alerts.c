@@ -48,9 +48,9 @@ static void look_at_column(Profile *p, int32_t j)
 {
     const ColumnProfile *c = &p->columns[j];
     const Univariate *u = &c->number;
-    double n = (double)c->n_rows, missing = n ? (double)c->missing / n : 0;
+    double n = (double)c->n_rows, missing = n > 0 ? (double)c->missing / n : 0;
     bool is_target = j == p->target;
-    if (c->missing == c->n_rows && n) {
+    if (c->missing == c->n_rows && n > 0) {
         add(p, ALERT_MISSING, 95, j, -1, ignore(p, j), "'%.*s' has no value in any row",
             NAME(p, j));
         return;
@@ -72,7 +72,7 @@ static void look_at_column(Profile *p, int32_t j)
         add(p, ALERT_UNIQUE, is_target ? 90 : 60, j, -1, ignore(p, j),
             "'%.*s' has another value in nearly every row (%lld of %lld): a name or number of the row, not a feature",
             NAME(p, j), (long long)c->distinct, (long long)c->n);
-    if (words && c->numeric > 0.5 * (double)c->n && c->numeric < c->n)
+    if (words && (double)c->numeric > 0.5 * (double)c->n && c->numeric < c->n)
         add(p, ALERT_MIXED, 75, j, -1,
             STR("find the words that stand for a missing number (NA, ?, -) and leave those fields empty"),
             "'%.*s' is read as text, but %.1f %% of its values are numbers", NAME(p, j),

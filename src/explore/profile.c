@@ -159,7 +159,7 @@ static void add_length(ColumnProfile *c, Str text, int64_t count)
 {
     int64_t length = code_points(text);
     double number;
-    if (!c->length_mean && !c->length_max) c->length_min = length;
+    if (c->length_mean == 0 && !c->length_max) c->length_min = length;
     c->length_min = MIN(c->length_min, length);
     c->length_max = MAX(c->length_max, length);
     c->length_mean += (double)length * (double)count;

@@ -94,9 +94,10 @@ static bool need_library(Error *err)
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, open_library);
     if (lib.found) return true;
-    return error_set(err, ERROR_UNSUPPORTED,
-                     "archives need the library libarchive (libarchive.so.13, package libarchive13): %s",
-                     lib.problem);
+    return error_set(
+        err, ERROR_UNSUPPORTED,
+        "archives need the library libarchive (libarchive.so.13, package libarchive13): %s",
+        lib.problem);
 }
 
 #define AUTO_ARCHIVE __attribute__((cleanup(free_archive)))

@@ -516,7 +516,6 @@ TEST(http2, what_only_looks_like_it)
     };
     for (size_t i = 0; i < COUNT(cases); i++)
         for (int bytewise = 0; bytewise < 2; bytewise++) {
-            ARENA(arena);
             Client client;
             open_client(&client, false);
             Str text = str_of(cases[i].text);

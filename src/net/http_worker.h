@@ -101,24 +101,24 @@ bool http_call_lost(const HttpCall *call);
 /* ---- the answer ---- */
 
 /* A field of the answer; name and value are copied.  Before the answer is given or begun. */
-void http_call_field(HttpCall *call, Str name, Str value);
+void http_call_field(HttpCall *shown, Str name, Str value);
 
 /* The whole answer, once; the body is copied.  The second answer is ignored (and an assert). */
-void http_call_answer(HttpCall *call, int status, Str content_type, Str body);
+void http_call_answer(HttpCall *shown, int status, Str content_type, Str body);
 
 /* `length` bytes of a file from `offset`, by sendfile; the call closes fd in any case. */
-void http_call_answer_file(HttpCall *call, int status, Str content_type, int fd, int64_t offset,
+void http_call_answer_file(HttpCall *shown, int status, Str content_type, int fd, int64_t offset,
                            int64_t length);
 
 /* The head that GET would have, and no body: for HEAD requests. */
-void http_call_answer_head(HttpCall *call, int status, Str content_type, int64_t length);
+void http_call_answer_head(HttpCall *shown, int status, Str content_type, int64_t length);
 
 /* An answer in pieces; length -1: unknown.  Write waits while about 256 KiB are unsent, and fails
  * when the client is gone. */
-void http_call_begin(HttpCall *call, int status, Str content_type, int64_t length);
-bool http_call_write(HttpCall *call, Str piece, Error *err);
-void http_call_flush(HttpCall *call); /* what was written leaves now, not with the next 16 KiB */
-void http_call_end(HttpCall *call);
+void http_call_begin(HttpCall *shown, int status, Str content_type, int64_t length);
+bool http_call_write(HttpCall *shown, Str piece, Error *err);
+void http_call_flush(HttpCall *shown); /* what was written leaves now, not with the next 16 KiB */
+void http_call_end(HttpCall *shown);
 
 bool http_call_answered(const HttpCall *call); /* an answer was given or begun */
 
@@ -136,6 +136,6 @@ bool http_call_answered(const HttpCall *call); /* an answer was given or begun *
 bool http_call_park(HttpCall *call, double seconds, HttpCallFunction *run, void *arg);
 
 /* From any thread.  Harmless for a call that is queued or running: it may be run once too often. */
-void http_call_resume(HttpCall *call);
+void http_call_resume(HttpCall *shown);
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/test.h"
 #include "service/sagemaker/sagemaker.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -145,8 +146,8 @@ static bool insert_many(void *arg, DbTx *tx, Error *err)
                 tx, err,
                 "INSERT INTO resource (kind, region, key, name, arn, state, created, modified, version) VALUES "
                 "('model', 'us-east-1', ?, ?, ?, ?, ?, ?, 1)",
-                "ttttdd", name, name, str_of(arn), str_of(states[i % 4]), many->now + i / 3,
-                many->now + (double)scattered) ||
+                "ttttdd", name, name, str_of(arn), str_of(states[i % 4]),
+                many->now + floor((double)i / 3), many->now + (double)scattered) ||
             !db_run(
                 tx, err,
                 "INSERT INTO resource_document (kind, region, key, document) VALUES ('model', 'us-east-1', ?, "

@@ -22,7 +22,7 @@ def load(path):
 
 check = load(os.path.join(SOURCE, "tools", "check"))
 MAY = {"base": {"base"}, "format": {"format", "base"}, "data": {"data", "format", "base"}}
-HOMES = {"zlib.h": "format"}
+HOMES = {"zlib.h": ["format"]}
 
 
 def layers(file, text, own=False):

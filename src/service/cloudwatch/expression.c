@@ -36,7 +36,7 @@ typedef struct Parser {
     int64_t period; /* of the last metric that was used */
 } Parser;
 
-static bool evaluate(Parser *parser, size_t i, Error *err);
+static bool evaluate(Parser *outer, size_t i, Error *err);
 static bool parse_expression(Parser *parser, Str *rest, Value *ret);
 
 static bool fails(Parser *parser, const char *what, Str at)

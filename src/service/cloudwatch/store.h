@@ -20,7 +20,7 @@ typedef struct MetricName {
 
 /* From the request's [{Name, Value}] (or NULL). */
 Str metric_dimensions(const Json *list, Arena *arena);
-Json *metric_dimensions_list(Str canonical, Arena *arena);
+Json *metric_dimensions_list(Str text, Arena *arena);
 
 /* One statistic of a metric over periods: "Average", "Sum", "Minimum", "Maximum", "SampleCount", "p99", "p99.9". */
 typedef struct Series {

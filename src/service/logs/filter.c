@@ -281,7 +281,7 @@ static bool match_json(const LogFilter *filter, Str message)
 {
     ARENA(arena);
     const Json *value;
-    bool stack[PROGRAM_MAX];
+    bool stack[PROGRAM_MAX] = {0};
     int n = 0;
     message = str_trim(message);
     if (!message.len || message.ptr[0] != '{' || !json_parse(message, &arena, &value, NULL))

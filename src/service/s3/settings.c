@@ -6,6 +6,8 @@
 
 #include "service/s3/settings.h"
 
+#include <math.h>
+
 typedef struct Setting {
     const char *name;    /* in s3_setting */
     const char *in;      /* member of the Put request that is the document */
@@ -81,7 +83,7 @@ static bool check_lifecycle(Call *call, const Json *document, Error *err)
             return call_error_status(call, err, 400, "InvalidArgument",
                                      "'Days' for Expiration action must be a positive integer");
         double date = json_get_double(expiration, "Date", 0);
-        if (date != (double)((int64_t)date / 86400 * 86400))
+        if (date != floor(date / 86400) * 86400)
             return call_error_status(call, err, 400, "InvalidArgument",
                                      "'Date' must be at midnight GMT");
     }

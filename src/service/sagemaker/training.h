@@ -133,7 +133,7 @@ Json *log_final_metrics(const TrainingRun *run, Arena *arena);
 void log_free(struct TrainingLog *log);
 
 /* training_run.c */
-void *training_drive(void *run); /* a thread's function; ends with training_done */
+void *training_drive(void *arg); /* a thread's function; ends with training_done */
 void training_done(TrainingRun *run);
 
 /* training_input.c: may the job's role do that?  DENIED (rule Z2). */
