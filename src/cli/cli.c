@@ -9,26 +9,11 @@
 #include <unistd.h>
 
 const Command *const commands[] = {
-    &explore_command,
-    &prepare_command,
-    &train_command,
-    &predict_command,
-    &evaluate_command,
-    &importance_command,
-    &algorithms_command,
-    &up_command,
-    &down_command,
-    &status_command,
-    &env_command,
-    &logs_command,
-    &doctor_command,
-    &check_command,
-    &chart_command,
-    &explain_command,
-    &reset_command,
-    &completion_command,
-    &docs_command,
-    NULL,
+    &explore_command,  &prepare_command,    &train_command,      &predict_command,
+    &evaluate_command, &importance_command, &algorithms_command, &up_command,
+    &down_command,     &status_command,     &env_command,        &logs_command,
+    &doctor_command,   &check_command,      &chart_command,      &explain_command,
+    &reset_command,    &completion_command, &docs_command,       NULL,
 };
 
 static const Command *find_command(Str name)

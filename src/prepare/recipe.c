@@ -179,6 +179,8 @@ bool recipe_fit(Recipe *recipe, Frame *train, Frame **ret_held, Error *err)
     recipe->columns = arena_array(&recipe->arena, RecipeColumn, train->n_columns);
     recipe->n_columns = train->n_columns;
     for (int32_t j = 0; j < train->n_columns; j++)
+        if (!need_utf8(train->columns[j].name, STR(""), err)) return false;
+    for (int32_t j = 0; j < train->n_columns; j++)
         recipe->columns[j] = (RecipeColumn){arena_str(&recipe->arena, train->columns[j].name),
                                             train->columns[j].type};
     for (int32_t k = 0; k < recipe->n_steps; k++) {

@@ -169,6 +169,9 @@ bool levels_of(const Column *c, Levels *ret_levels, Error *err);
 void levels_clear(Levels *levels);
 #define LEVELS(name) __attribute__((cleanup(levels_clear))) Levels name = {0}
 
+/* What is learned goes into a JSON document, which holds UTF-8 only. */
+bool need_utf8(Str column, Str text, Error *err);
+
 /* Position of each row's value among the learned words: -1 missing, -2 unknown. */
 bool codes_in(const Column *c, const Json *words, int32_t **ret_codes, Error *err);
 /* The words of each column, learned as {"words": {"city": [...]}}. */

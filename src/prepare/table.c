@@ -3,6 +3,7 @@
 #include "prepare/step.h"
 
 #include "format/timestamp.h"
+#include "format/utf8.h"
 
 static const char what[] = "the table";
 
@@ -277,6 +278,15 @@ void levels_clear(Levels *levels)
     arena_clear(&levels->arena);
 }
 
+bool need_utf8(Str column, Str text, Error *err)
+{
+    if (utf8_check(text) == text.len && utf8_check(column) == column.len) return true;
+    return error_set(err, ERROR_INVALID,
+                     "column '%.*s' holds '%.*s', which is not UTF-8: convert the file first, as "
+                     "with 'iconv -f latin1 -t utf-8'",
+                     STR_ARG(column), STR_ARG(text));
+}
+
 /* A dictionary column knows its words: only those that occur count. */
 static bool used_words(const Column *c, Dictionary *dictionary, int32_t *codes, Error *err)
 {
@@ -317,6 +327,7 @@ bool levels_of(const Column *c, Levels *levels, Error *err)
     int32_t *place = arena_array(&levels->arena, int32_t, dictionary.n);
     words_sort(dictionary.words, dictionary.n, order);
     for (int32_t k = 0; k < dictionary.n; k++) {
+        if (!need_utf8(c->name, dictionary.words[k], err)) return false;
         levels->words[k] = dictionary.words[order[k]];
         place[order[k]] = k;
     }

@@ -95,6 +95,7 @@ static bool words_step_fit(Step *step, Frame *table, Error *err)
         double *weights = arena_array(&arena, double, n);
         for (int32_t k = 0; k < n; k++) {
             texts[k] = words[k].text;
+            if (!need_utf8(c->name, texts[k], err)) return false;
             weights[k] = log((1 + (double)c->n_rows) / (1 + (double)words[k].rows)) + 1;
         }
         json_set_str(step->arena, all, step->columns[j], json_of_words(step->arena, texts, n));

@@ -70,6 +70,13 @@ def test_split():
     assert "no step 'split'" in clary(train, "-s", "drop a", "--held", "b.csv", status=1).stderr
 
 
+def test_words_that_are_not_utf8_are_refused():
+    with open(os.path.join(TMP, "latin1.csv"), "wb") as out:
+        out.write(b"w,x\nZ\xfcrich,1\nBern,2\n")
+    done = subprocess.run(["clary", "prepare", "latin1.csv", "-s", "ordinal w"], cwd=TMP, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert done.returncode == 1 and b"which is not UTF-8" in done.stderr, done.stderr
+
+
 def test_refusals():
     write("train.csv", "x,y\n1,0\n2,1\n")
     write("bad.txt", "# first\n\nfil x with mean\n")
