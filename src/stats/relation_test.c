@@ -8,6 +8,7 @@
 #include "stats/distribution.h"
 
 #include <math.h>
+#include <string.h>
 #include <stdlib.h>
 
 /* Lines of a golden file without its head. */
@@ -195,4 +196,83 @@ TEST(relation, the_same_bits_on_any_number_of_threads)
     CHECK_OK(pearson_matrix(NULL, columns, P, N, one, NULL, NULL, &err), err);
     CHECK_OK(pearson_matrix(pool, columns, P, N, many, NULL, NULL, &err), err);
     CHECK(memcmp(one, many, sizeof one) == 0);
+}
+
+/* Columns 0 to 2 are independent, 3 is the sum of 0 and 1, 4 a copy of 2 with a little noise. */
+TEST(relation, inflation_of_columns_that_follow_from_others)
+{
+    enum { N = 500, P = 5 };
+    static double x[P][N];
+    const double *columns[P];
+    double r[P * P], vif[P], condition;
+    Random random = random_stream(7, 0);
+    Error err = {0};
+    for (int i = 0; i < N; i++) {
+        for (int j = 0; j < 3; j++) x[j][i] = random_unit(random, (uint64_t)(i * 8 + j));
+        x[3][i] = x[0][i] + x[1][i];
+        x[4][i] = x[2][i] + 0.1 * random_unit(random, (uint64_t)(i * 8 + 5));
+    }
+    for (int j = 0; j < P; j++) columns[j] = x[j];
+    CHECK_OK(pearson_matrix(NULL, columns, P, N, r, NULL, NULL, &err), err);
+    CHECK_OK(vif_of(r, P, vif, &condition, &err), err);
+    CHECK(isinf(vif[0]) && isinf(vif[1]) && isinf(vif[3]));
+    double r24 = r[2 * P + 4]; /* 2 and 4 have hardly to do with the others: nearly 1 / (1 - r^2) */
+    CHECK(vif[2] > 0.99 / (1 - r24 * r24) && vif[2] < 1.2 / (1 - r24 * r24));
+    CHECK(vif[4] > 0.99 / (1 - r24 * r24) && vif[4] < 1.2 / (1 - r24 * r24));
+    CHECK(isinf(condition) || condition > 1e6);
+}
+
+/* Rows beyond a chunk and a block, floats and doubles, holes and none: against sums of its own. */
+TEST(relation, blocks_give_what_plain_sums_give)
+{
+    enum { N = 40001, P = 6 };
+    static double x[P][N];
+    static float f[N];
+    double centers[P] = {0}, r[P * P], same[P * P];
+    Numbers numbers[P];
+    Random random = random_stream(8, 0);
+    Error err = {0};
+    for (int missing = 0; missing < 2; missing++) {
+        for (int j = 0; j < P; j++)
+            for (int i = 0; i < N; i++) {
+                double u = random_unit(random, (uint64_t)(i * P + j));
+                x[j][i] = 100 + u + (j ? 0.3 * x[j - 1][i] : 0);
+                if (j == 1) x[j][i] = (float)x[j][i];
+                if (missing && j > 1 && (i * 7 + j) % 11 == 0) x[j][i] = j == 3 ? INFINITY : NAN;
+            }
+        for (int i = 0; i < N; i++) f[i] = (float)x[1][i];
+        for (int j = 0; j < P; j++) {
+            double sum = 0;
+            int n = 0;
+            for (int i = 0; i < N; i++)
+                if (isfinite(x[j][i])) {
+                    sum += x[j][i];
+                    n++;
+                }
+            centers[j] = sum / n;
+            numbers[j] = j == 1 ? (Numbers){.f32 = f, .n = N} : (Numbers){.f64 = x[j], .n = N};
+        }
+        CHECK_OK(pearson_blocks(NULL, numbers, centers, P, N, missing, r, NULL, NULL, &err), err);
+        AUTO(pool_free) Pool *pool = pool_new(3);
+        CHECK_OK(pearson_blocks(pool, numbers, centers, P, N, missing, same, NULL, NULL, &err),
+                 err);
+        CHECK(memcmp(r, same, sizeof r) == 0);
+        for (int a = 0; a < P; a++)
+            for (int b = a + 1; b < P; b++) {
+                long double n = 0, sa = 0, sb = 0, saa = 0, sbb = 0, sab = 0;
+                for (int i = 0; i < N; i++) {
+                    if (!isfinite(x[a][i]) || !isfinite(x[b][i])) continue;
+                    long double u = x[a][i] - 100, v = x[b][i] - 100;
+                    n++;
+                    sa += u;
+                    sb += v;
+                    saa += u * u;
+                    sbb += v * v;
+                    sab += u * v;
+                }
+                long double want = (sab - sa * sb / n) /
+                                   sqrtl((saa - sa * sa / n) * (sbb - sb * sb / n));
+                CHECK_NEAR(r[a * P + b], (double)want, 1e-11);
+            }
+    }
 }

@@ -138,3 +138,45 @@ TEST(sorted, order_ranks_and_deviation)
     }
     sort_space_clear(&space);
 }
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* The median deviation by halving is that of a plain sort; a view holds what a sort of its own holds. */
+TEST(univariate, deviations_and_views)
+{
+    enum { N_MAX = 40 };
+    for (int n = 1; n <= N_MAX; n++) {
+        float f32[N_MAX];
+        double f64[N_MAX], deviations[N_MAX];
+        for (int i = 0; i < n; i++) {
+            f64[i] = (i * i * 7 + n) % 13;
+            f32[i] = (float)f64[i];
+        }
+        for (int kind = 0; kind < 4; kind++) {
+            Numbers numbers = {kind & 1 ? f32 : NULL, kind & 1 ? NULL : f64, n};
+            SortSpace space = {0}, other = {0};
+            Sorted view, own;
+            Error err = {0};
+            CHECK_OK(sorted_view(&numbers, kind & 2, &space, &view, &err), err);
+            CHECK_OK(sorted_make(&numbers, kind & 2, &other, &own, &err), err);
+            CHECK_INT(view.n, own.n);
+            for (int i = 0; i < n; i++) {
+                CHECK(sorted_at(&view, i) == sorted_at(&own, i));
+                CHECK(!(kind & 2) || view.rows[i] == own.rows[i]);
+            }
+            double center = sorted_quantile_at(&view, 0.3);
+            for (int i = 0; i < n; i++) deviations[i] = fabs(f64[i] - center);
+            qsort(deviations, (size_t)n, sizeof *deviations, ascending);
+            double want = n % 2 ? deviations[n / 2]
+                                : (deviations[n / 2 - 1] + deviations[n / 2]) / 2;
+            CHECK_NEAR(sorted_median_deviation(&view, center), want, 1e-15);
+            sorted_clear(&own);
+            sort_space_clear(&space);
+            sort_space_clear(&other);
+        }
+    }
+}
