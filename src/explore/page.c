@@ -262,6 +262,18 @@ static void add_alerts(Page *page)
 
 /* ---- the target ---- */
 
+/* Rows for a picture on the page: all, or evenly spaced ones where points would make it large.  Above
+ * PICTURE_POINTS_MAX the picture counts cells, and takes all. */
+static int64_t thin(double *x, double *y, int64_t n)
+{
+    if (n <= SCATTER_ROWS || n > PICTURE_POINTS_MAX) return n;
+    for (int64_t i = 0; i < SCATTER_ROWS; i++) {
+        x[i] = x[i * n / SCATTER_ROWS];
+        y[i] = y[i * n / SCATTER_ROWS];
+    }
+    return SCATTER_ROWS;
+}
+
 static bool draw_against_target(const Profile *p, int32_t j, Arena *arena, Figure *f)
 {
     const Column *column = &p->frame->columns[j], *target = &p->frame->columns[p->target];
@@ -271,9 +283,16 @@ static bool draw_against_target(const Profile *p, int32_t j, Arena *arena, Figur
     if (column->type == COLUMN_BOOL) x = NULL;
     if (target_groups && x)
         return picture_boxes(column->name, x, p->n_rows, target->name, &b, arena, f);
-    if (x && y)
-        return picture_scatter(column->name, x, target->name, y, p->n_rows, NULL,
-                               column->type == COLUMN_TIME ? AXIS_TIME : AXIS_LINEAR, arena, f);
+    if (x && y) {
+        int64_t rows = thin(x, y, p->n_rows);
+        bool drawn = picture_scatter(column->name, x, target->name, y, rows, NULL,
+                                     column->type == COLUMN_TIME ? AXIS_TIME : AXIS_LINEAR, arena,
+                                     f);
+        if (rows < p->n_rows)
+            f->note = arena_format(arena, "%.*s, evenly spaced of %.*s", STR_ARG(f->note),
+                                   STR_ARG(page_count(p->n_rows, arena)));
+        return drawn;
+    }
     if (!picture_groups(column, PICTURE_GROUPS_MAX, arena, &a)) return false;
     if (target_groups)
         return picture_shares(column->name, &a, target->name, &b, p->n_rows, arena, f);
@@ -409,18 +428,6 @@ static void add_heat_maps(Page *page, Arena *arena)
     if (k < n)
         strbuf_addf(page->out, "<p>The %d of %d numeric columns with the strongest relations.</p>",
                     k, n);
-}
-
-/* Rows for a picture on the page: all, or evenly spaced ones where points would make it large.  Above
- * PICTURE_POINTS_MAX the picture counts cells, and takes all. */
-static int64_t thin(double *x, double *y, int64_t n)
-{
-    if (n <= SCATTER_ROWS || n > PICTURE_POINTS_MAX) return n;
-    for (int64_t i = 0; i < SCATTER_ROWS; i++) {
-        x[i] = x[i * n / SCATTER_ROWS];
-        y[i] = y[i * n / SCATTER_ROWS];
-    }
-    return SCATTER_ROWS;
 }
 
 static void add_pairs(Page *page, Arena *arena)
