@@ -27,6 +27,7 @@ static const char intro[] =
     "clary: machine learning on your own machine, as SageMaker does it\n"
     "\n"
     "Examples\n"
+    "  clary explore data.csv --target price -o report.html\n"
     "  clary train xgboost --train train.csv --validation test.csv --target price -o model.tar.gz\n"
     "  clary evaluate model.tar.gz test.csv --report report.html\n"
     "  clary predict model.tar.gz new.csv > predictions.csv\n"

@@ -39,9 +39,16 @@ static void add(Profile *p, AlertKind kind, double harm, int32_t column, int32_t
 
 #define NAME(p, j) STR_ARG((p)->columns[j].name)
 
+/* "ADVICE: clary prepare ... --step "STEP 'COLUMN' REST"". */
+static Str with_step(Profile *p, int32_t j, const char *advice, const char *step, const char *rest)
+{
+    return arena_format(&p->arena, "%s: clary prepare ... --step \"%s '%.*s'%s%s\"", advice, step,
+                        NAME(p, j), *rest ? " " : "", rest);
+}
+
 static Str ignore(Profile *p, int32_t j)
 {
-    return arena_format(&p->arena, "leave it out: clary train ... --ignore '%.*s'", NAME(p, j));
+    return with_step(p, j, "leave it out", "drop", "");
 }
 
 static void look_at_column(Profile *p, int32_t j)
@@ -57,9 +64,9 @@ static void look_at_column(Profile *p, int32_t j)
     }
     if (missing > 0.05)
         add(p, ALERT_MISSING, is_target ? 98 : 30 + 60 * missing, j, -1,
-            is_target
-                ? STR("rows without an answer teach nothing: drop them before training")
-                : STR("trees take missing values as they are; for linear models fill them, and add an indicator column"),
+            is_target ? with_step(p, j, "rows without an answer teach nothing", "drop-missing", "")
+                      : with_step(p, j, "trees take missing values as they are; for linear models",
+                                  "fill", c->type == COLUMN_NUMBER ? "with median" : "with mode"),
             "'%.*s' lacks %.1f %% of its values", NAME(p, j), 100 * missing);
     if (c->distinct == 1) {
         add(p, ALERT_CONSTANT, 80, j, -1, ignore(p, j), "'%.*s' has only one value%s", NAME(p, j),
@@ -74,7 +81,7 @@ static void look_at_column(Profile *p, int32_t j)
             NAME(p, j), (long long)c->distinct, (long long)c->n);
     if (words && (double)c->numeric > 0.5 * (double)c->n && c->numeric < c->n)
         add(p, ALERT_MIXED, 75, j, -1,
-            STR("find the words that stand for a missing number (NA, ?, -) and leave those fields empty"),
+            with_step(p, j, "if words stand for missing numbers", "cast", "to number bad missing"),
             "'%.*s' is read as text, but %.1f %% of its values are numbers", NAME(p, j),
             100 * (double)c->numeric / (double)c->n);
     if (words && c->type == COLUMN_CATEGORY && c->distinct > 1 && c->n_top) {
@@ -82,7 +89,9 @@ static void look_at_column(Profile *p, int32_t j)
                least = (double)c->top[MIN(c->n_top, (int)c->distinct) - 1].count / (double)c->n;
         if (is_target && c->distinct <= PROFILE_TOP && least < 0.1)
             add(p, ALERT_IMBALANCE, 70 - 300 * least, j, -1,
-                STR("accuracy will mislead: look at recall, F1 and AUC; weight the rare class (scale_pos_weight) or sample"),
+                with_step(p, j,
+                          "accuracy will mislead: look at recall, F1 and AUC; weight the classes",
+                          "balance", "by weight"),
                 "the target '%.*s' is unbalanced: its rarest class is %.1f %% of the rows",
                 NAME(p, j), 100 * least);
         else if (!is_target && top > 0.95)
@@ -103,13 +112,13 @@ static void look_at_column(Profile *p, int32_t j)
     double outside = u->n ? (double)(u->tukey.below + u->tukey.above) / (double)u->n : 0;
     if (outside > 0.05 && u->distinct > 10)
         add(p, ALERT_OUTLIERS, 20 + 100 * MIN(outside, 0.3), j, -1,
-            STR("trees do not mind; for linear models and distances clip them, or take the logarithm"),
+            with_step(p, j, "trees do not mind; for linear models and distances", "outliers",
+                      "by iqr do clip"),
             "%.1f %% of '%.*s' lie outside of [%.4g, %.4g] (1.5 IQR)", 100 * outside, NAME(p, j),
             u->tukey.low, u->tukey.high);
     if (fabs(u->skewness) > 1 && u->distinct > 10)
         add(p, ALERT_SKEW, 15 + MIN(15.0, fabs(u->skewness)), j, -1,
-            u->min >= 0 ? STR("for linear models take log(1 + x), or a Yeo-Johnson transform")
-                        : STR("for linear models a Yeo-Johnson transform"),
+            with_step(p, j, "for linear models", u->min >= 0 ? "log1p" : "yeo-johnson", ""),
             "'%.*s' is highly skewed (%.2f)", NAME(p, j), u->skewness);
     double zeros = u->n ? (double)u->zeros / (double)u->n : 0;
     if (zeros > 0.5 && u->distinct > 2)
@@ -139,7 +148,7 @@ static void look_at_pairs(Profile *p)
                 NAME(p, p->numbers[a]));
         else
             add(p, ALERT_INFLATION, 35 + MIN(20.0, p->vif[a] / 5), p->numbers[a], -1,
-                STR("coefficients of linear models are unsure here; drop one of the related columns, or use PCA; trees do not mind"),
+                STR("trees do not mind; coefficients of linear models are unsure: clary prepare ... --step \"drop-vif * threshold 5\""),
                 "'%.*s' follows nearly from other columns (VIF %.1f)", NAME(p, p->numbers[a]),
                 p->vif[a]);
     }
@@ -166,7 +175,7 @@ void profile_find_alerts(Profile *p)
     look_at_pairs(p);
     if (p->duplicate_rows)
         add(p, ALERT_DUPLICATES, 30 + 40 * (double)p->duplicate_rows / (double)p->n_rows, -1, -1,
-            STR("the same row in training and test data makes a model look better than it is: remove them before the split"),
+            STR("the same row in training and test data flatters a model: clary prepare ... --step \"deduplicate\""),
             "%lld rows (%.1f %%) repeat another one in every column", (long long)p->duplicate_rows,
             100 * (double)p->duplicate_rows / (double)p->n_rows);
     qsort(p->alerts, (size_t)p->n_alerts, sizeof *p->alerts, by_harm);
