@@ -20,6 +20,13 @@ step() { # step TITLE COMMAND...: shows the command as one would type it, then r
     "$@"
 }
 
+printf '\n%s%s%s\n' "$bold" "Look first: what is in the table, and what is wrong with it" "$plain"
+printf '$ clary explore %s/train.csv --target diagnosis -o %s/explore.html\n' "$data" "$out"
+clary explore $data/train.csv --target diagnosis -o "$out/explore.html" >"$out/explore.txt"
+sed -n '1,10p' "$out/explore.txt"
+echo "...
+the whole page: $out/explore.html"
+
 step "Train: is a tumor malignant?  30 measurements of 344 patients; 118 others say when to stop" \
     clary train xgboost --train $data/train.csv --validation $data/validation.csv --target diagnosis \
     --num_round 200 --early_stopping_rounds 20 -o "$out/model.tar.gz"
