@@ -137,7 +137,8 @@ static void look_at_pairs(Profile *p)
             int32_t i = p->numbers[a], j = p->numbers[b];
             if (!(fabs(r) > 0.9) || i == p->target || j == p->target || found++ >= PAIRS_MAX)
                 continue;
-            add(p, ALERT_CORRELATION, 40 + 20 * (fabs(r) - 0.9) / 0.1, i, j, ignore(p, j),
+            add(p, ALERT_CORRELATION, 40 + 20 * (fabs(r) - 0.9) / 0.1, i, j,
+                STR("trees do not mind; else: clary prepare ... --step \"drop-correlated * threshold 0.9\""),
                 "'%.*s' and '%.*s' say nearly the same (r = %.3f)", NAME(p, i), NAME(p, j), r);
         }
     for (int32_t a = 0; a < n; a++) {
