@@ -44,10 +44,11 @@ def data(path):
 
 
 class Claryd:
-    def __init__(self, *options, home=None, ephemeral=True, env=None, keys=True, strict=True):
+    def __init__(self, *options, home=None, ephemeral=True, env=None, keys=True, strict=True, files=None):
         self.options, self.home, self.ephemeral = options, home, ephemeral
         self.extra_env = env or {}
         self.keys, self.strict = keys, strict
+        self.files = files  # most descriptors of the server
         self.process = None
 
     def start(self):
@@ -67,7 +68,8 @@ class Claryd:
         self.log = tempfile.NamedTemporaryFile("w+", prefix="claryd-", suffix=".log", delete=False)
         self.begun = time.monotonic()
         self.process = subprocess.Popen(words + list(self.options), stdout=subprocess.PIPE, stderr=self.log, text=True,
-                                        env=environment, start_new_session=True)
+                                        env=environment, start_new_session=True,
+                                        preexec_fn=self.limit_files if self.files else None)
         line = self.process.stdout.readline()
         if not line:
             raise AssertionError("claryd did not start: " + self.log_text())
@@ -80,6 +82,10 @@ class Claryd:
             self.port = int(self.url.rsplit(":", 1)[1])
             self.folder = self.home
         return self
+
+    def limit_files(self):
+        import resource
+        resource.setrlimit(resource.RLIMIT_NOFILE, (self.files, self.files))
 
     def schema(self):
         """A schema of PostgreSQL for each home, so that servers do not meet: part of the address."""
