@@ -16,6 +16,8 @@ static const Option options[] = {
     {"against", 0, "PATH", "another table: what has changed since then, column by column", false,
      NULL},
     {"output", 'o', "FILE.html", "also write it all as one page with charts", false, NULL},
+    {"recipe", 0, "FILE", "also write a recipe of clary prepare that mends what was found", false,
+     NULL},
     {"json", 0, NULL, "everything, as one JSON document", false, NULL},
     READ_OPTIONS,
     {0},
@@ -25,6 +27,7 @@ static const char *const examples[] = {
     "clary explore data.csv",
     "clary explore data.csv --target price",
     "clary explore data.csv --target price -o report.html",
+    "clary explore data.csv --target price --recipe recipe.txt",
     "clary explore now.csv --against then.csv",
     "clary explore data.parquet --json > profile.json",
     NULL,
@@ -110,6 +113,8 @@ static bool explore_run(const Args *args, bool *ret_usage, Error *err)
     if (!read_options(args, &read, err) || !threads_option(args, &pool, err)) return false;
     const char *path = args->positional[0].ptr;
     if (!read_frame(path, &read, pool, &frame, err)) return false;
+    if (args_has(args, "against") && args_has(args, "recipe"))
+        return USAGE("--recipe is of one table, not of a comparison");
     if (args_has(args, "against")) {
         ARENA(arena);
         Drift *drift;
@@ -129,6 +134,11 @@ static bool explore_run(const Args *args, bool *ret_usage, Error *err)
             return false;
         if (!profile_make(frame, target, pool, &profile, err))
             return error_in(err, "exploring '%s'", path);
+        if (args_has(args, "recipe")) {
+            AUTO_STRBUF StrBuf recipe = STRBUF(TEXT_MAX);
+            profile_recipe(profile, base_name(args->positional[0]), &recipe);
+            if (!file_commit(args_get(args, "recipe").ptr, strbuf_str(&recipe), err)) return false;
+        }
         if (output.len && !profile_page(profile, base_name(args->positional[0]), &page, err))
             return false;
         if (args_has(args, "json"))

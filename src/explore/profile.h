@@ -123,6 +123,9 @@ void profile_document(const Profile *profile, Str title, StrBuf *out);
 enum { PAGE_BYTES_MAX = 2 << 20 };
 bool profile_page(const Profile *profile, Str title, StrBuf *out, Error *err);
 
+/* A recipe of `clary prepare` that mends what was found, with its reasons (suggest.c). */
+void profile_recipe(const Profile *profile, Str title, StrBuf *out);
+
 /* ---- then and now (compare.c) ---- */
 
 typedef struct Drift {

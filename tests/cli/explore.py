@@ -77,12 +77,32 @@ def check(words, pictures):
         failures.append("%s: %s" % (words, ", ".join(wrong[:9])))
 
 
+def check_recipe(words, table):
+    """What explore suggests, prepare can do: and then nothing is missing any more but in the target."""
+    global checks
+    checks += 1
+    recipe, ready = os.path.join(TMP, "recipe.txt"), os.path.join(TMP, "ready.csv")
+    for command in (["clary", "explore", "--header", table, "--recipe", recipe] + words,
+                    ["clary", "prepare", "--header", table, "--recipe", recipe, "-o", ready]):
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+        if done.returncode:
+            failures.append("%s: %s" % (command, done.stderr))
+            return
+    with open(ready) as file:
+        header, *rows = file.read().splitlines()
+    if not rows or "none" in header.split(",") or any("" in row.split(",") for row in rows):
+        failures.append("%s: %s, %d rows" % (words, header, len(rows)))
+
+
 small, large, other = write("small.csv", 1, 200), write("large.csv", 2, 30000), write("other.csv", 3, 300)
 check([small], 9)
 check([small, "--target", "y"], 12)
 check([small, "--target", "a & b"], 12)
 check([large, "--target", "kind"], 9)
 check([small, "--against", other], 4)
+check_recipe([], small)
+check_recipe(["--target", "y"], small)
+check_recipe(["--target", "a & b"], large)
 for failure in failures:
     print("FAIL ", failure)
 print("%d passed, %d failed" % (checks - len(failures), len(failures)))
