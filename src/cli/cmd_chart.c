@@ -401,9 +401,10 @@ static bool draw_heat(Sketch *s, Error *err)
     for (int64_t k = 0; k < n; k++) most = MAX(most, value[k]);
     if (most <= 0) return nothing(err);
     for (int64_t k = 0; k < n; k++) {
+        int64_t row = k / a.n;
         x[k] = (double)(k % a.n) - 0.5;
         x2[k] = x[k] + 1;
-        y[k] = (double)(k / a.n) - 0.5;
+        y[k] = (double)row - 0.5;
         y2[k] = y[k] + 1;
         texts[k] = arena_format(s->arena, "%.0f", value[k]);
         total += value[k];

@@ -27,9 +27,10 @@ static double part_of(int64_t time_us, Part part)
     struct tm tm;
     time_t second = (time_t)(time_us / 1000000 - (time_us % 1000000 < 0));
     if (!gmtime_r(&second, &tm)) return NAN;
+    int quarter = tm.tm_mon / 3 + 1;
     switch (part) {
     case PART_YEAR: return tm.tm_year + 1900;
-    case PART_QUARTER: return tm.tm_mon / 3 + 1;
+    case PART_QUARTER: return quarter;
     case PART_MONTH: return tm.tm_mon + 1;
     case PART_DAY: return tm.tm_mday;
     case PART_WEEKDAY: return (tm.tm_wday + 6) % 7;
